@@ -1,0 +1,69 @@
+package connector
+
+import (
+	"context"
+
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+)
+
+// Type is the form of a field.
+type Type int
+
+// The types of a field, and how each is written as an nhi.Value.
+const (
+	String   Type = iota // one line
+	Strings              // a set of lines
+	Bool                 // true or false
+	Duration             // as nhi.FormatTTL writes it
+	Map                  // a set of key=value
+)
+
+// Field describes one setting of a system, of an access or of a credential.
+// The provider's schema, nhi.hcl, the docs and the request text follow from it.
+type Field struct {
+	Name        string
+	Type        Type
+	Description string // for the docs: one or two sentences
+	Required    bool
+	Secret      bool   // never shown, never in a request text, an error or a log
+	Privilege   bool   // a Strings field of which fewer items is less access
+	Default     string // canonical text of the value when it is not set; sets default to empty
+	// Check holds for one value, or for each item of a set. It is called with
+	// known values alone and returns nhi.ErrInvalid with what is wrong.
+	Check func(value string) error
+}
+
+// Settings are a system's settings: plain ones and secret ones.
+type Settings struct {
+	Values  nhi.Values
+	Secrets map[string]nhi.Secret
+}
+
+// Kind is one kind of target system, as data and two doors: Endpoint and Open.
+type Kind struct {
+	Name        string // the name of the block: "postgres"
+	Description string
+	Settings    []Field // of a system in the provider block
+	Access      []Field // of an access in an approval
+	Credential  []Field // of what nhi_credential issues; empty where it issues nothing
+
+	// CheckSettings and CheckAccess hold across fields that passed their own
+	// checks. Nil where there is nothing to check. Errors are nhi.ErrInvalid.
+	CheckSettings func(Settings) error
+	CheckAccess   func(nhi.Values) error
+	// Endpoint names the place that the settings lead to. It follows from the
+	// settings (and a key file that they name) alone: no network, no
+	// environment, no client's defaults. Policy compares it as a string.
+	Endpoint func(Settings) (string, error)
+	// Privileges says in words what an access gives ("role orders_ro"), sorted.
+	Privileges func(nhi.Values) []string
+	// Open prepares a connector. It does not wait for the system: what is
+	// unreachable shows at first use.
+	Open func(context.Context, Settings) (Connector, error)
+	// Unobservable says that nothing can be seen of the access, so that it
+	// rests as revoked with verified = false.
+	Unobservable bool
+	// Unfenced says that the target cannot check an effect against the mark
+	// in the same step. The docs and nhi show repeat it.
+	Unfenced bool
+}

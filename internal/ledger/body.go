@@ -1,0 +1,154 @@
+package ledger
+
+import (
+	"time"
+
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+)
+
+// Body is the typed content of an entry. The version is part of the type: a
+// reader that does not know "intent@2" grants nothing on that chain.
+type Body interface{ Type() string }
+
+// RootBody starts the ledger, or succeeds the trust root before it.
+type RootBody struct {
+	Root       string   `json:"root"`       // canonical root text
+	Signatures []string `json:"signatures"` // over the text, by the old and the new threshold; none on the first
+}
+
+// PolicyBody publishes a signed policy.
+type PolicyBody struct {
+	Version    int        `json:"version"`
+	Digest     nhi.Digest `json:"digest"`
+	Document   string     `json:"document"`
+	Signatures string     `json:"signatures"`
+}
+
+// IdentityBody records what an identity is from now on.
+type IdentityBody struct {
+	Identity nhi.Identity `json:"identity"`
+}
+
+// RequestBody records that access was asked for, and by whom.
+type RequestBody struct {
+	Text          string `json:"text"`
+	Justification string `json:"justification"`
+	// Signature is the requester's SSH signature over Text (nhi-request@v1);
+	// empty where the requester is not proven.
+	Signature string `json:"signature"`
+}
+
+// DecisionBody records a person's signed verdict.
+type DecisionBody struct {
+	nhi.SignedDecision
+}
+
+// The verbs of an intent.
+const (
+	VerbActivate = "activate"
+	VerbRepair   = "repair"
+	VerbRevoke   = "revoke"
+	VerbUndo     = "undo"
+)
+
+// Target is one target of a grant in the ledger: enough to find and remove it
+// without any configuration. Nothing in it is secret.
+type Target struct {
+	System    string     `json:"system"`
+	Kind      string     `json:"kind"`
+	Endpoint  string     `json:"endpoint"`
+	Principal string     `json:"principal"`
+	Nonce     string     `json:"nonce"`
+	ID        string     `json:"id"`
+	Evidence  string     `json:"evidence"`
+	Access    nhi.Values `json:"access"`
+}
+
+// IntentBody is durable before the first effect. Whoever wrote the last one
+// may act.
+type IntentBody struct {
+	Verb       string            `json:"verb"`
+	Activation int               `json:"activation"`
+	Request    nhi.Digest        `json:"request"` // the request put in force
+	Text       string            `json:"text"`    // its canonical text
+	Reason     string            `json:"reason"`
+	StartedAt  time.Time         `json:"started_at"`
+	ExpiresAt  time.Time         `json:"expires_at"`
+	Targets    map[string]Target `json:"targets"`
+	// Heads are the ends of the chains that were relied on, by chain.
+	Heads map[string]nhi.Head `json:"heads"`
+}
+
+// EffectBody records what a step did on the targets: ids and evidence.
+type EffectBody struct {
+	Epoch   uint64            `json:"epoch"` // of the intent
+	Step    string            `json:"step"`  // prepare, enable, revoke
+	Targets map[string]Target `json:"targets"`
+}
+
+// Verified is what was read back from one target.
+type Verified struct {
+	State       string    `json:"state"`
+	Verified    bool      `json:"verified"`
+	Privileges  []string  `json:"privileges"`
+	UsableUntil time.Time `json:"usable_until"`
+	Open        string    `json:"open"` // why a removal is not confirmed; empty when it is
+}
+
+// VerificationBody records what the targets themselves answered.
+type VerificationBody struct {
+	Epoch   uint64              `json:"epoch"`
+	Targets map[string]Verified `json:"targets"`
+}
+
+// UseBody consumes one activation: every target was read back as active.
+type UseBody struct {
+	Epoch      uint64     `json:"epoch"`
+	Activation int        `json:"activation"`
+	Request    nhi.Digest `json:"request"`
+}
+
+// BlockBody ends a grant or an identity until it is lifted.
+type BlockBody struct {
+	Reason string `json:"reason"`
+	By     string `json:"by"`
+}
+
+// LiftBody ends a block.
+type LiftBody struct {
+	Reason string `json:"reason"`
+	By     string `json:"by"`
+}
+
+// Type implements Body.
+func (RootBody) Type() string { return "root@1" }
+
+// Type implements Body.
+func (PolicyBody) Type() string { return "policy@1" }
+
+// Type implements Body.
+func (IdentityBody) Type() string { return "identity@1" }
+
+// Type implements Body.
+func (RequestBody) Type() string { return "request@1" }
+
+// Type implements Body.
+func (DecisionBody) Type() string { return "decision@1" }
+
+// Type implements Body.
+func (IntentBody) Type() string { return "intent@1" }
+
+// Type implements Body.
+func (EffectBody) Type() string { return "effect@1" }
+
+// Type implements Body.
+func (VerificationBody) Type() string { return "verification@1" }
+
+// Type implements Body.
+func (UseBody) Type() string { return "use@1" }
+
+// Type implements Body.
+func (BlockBody) Type() string { return "block@1" }
+
+// Type implements Body.
+func (LiftBody) Type() string { return "lift@1" }
