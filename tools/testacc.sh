@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# Runs every test against real servers: tools/testacc.sh [all|terraform|tofu]
+#
+#   terraform   the whole suite with Terraform
+#   tofu        the provider's tests with the pinned OpenTofu
+#   all         both (default); without a Terraform, the whole suite with OpenTofu
+#
+# A server that is missing is a failure here, never a skip.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+export NHI_REQUIRE_SERVERS=1
+timeout=${TEST_TIMEOUT:-30m}
+
+# suite CLI PACKAGES...
+suite() {
+  local cli=$1
+  shift
+  echo "--- testacc with $(tools/testenv.sh "--$cli" sh -c '"$TF_ACC_TERRAFORM_PATH" version' | head -n 1): $*"
+  # TESTARGS is a list of flags, so it is split on purpose.
+  # shellcheck disable=SC2086
+  tools/testenv.sh "--$cli" go test -count=1 -timeout "$timeout" ${TESTARGS:-} "$@"
+}
+
+case ${1:-all} in
+  terraform) suite terraform ./... ;;
+  tofu) suite tofu ./internal/provider/... ;;
+  all)
+    if tools/testenv.sh --terraform true; then
+      suite terraform ./...
+      suite tofu ./internal/provider/...
+    else
+      echo "--- testacc: NOT RUN with Terraform, because there is none here: the whole suite runs with OpenTofu"
+      suite tofu ./...
+    fi
+    ;;
+  *)
+    echo "usage: tools/testacc.sh [all|terraform|tofu]" >&2
+    exit 2
+    ;;
+esac
