@@ -22,6 +22,9 @@ type Account struct {
 	Access    nhi.Values `json:"access"`    // what was approved
 	NotBefore time.Time  `json:"not_before"`
 	NotAfter  time.Time  `json:"not_after"` // the end of the term
+	// Enabled says that Enable may have been called for this nonce. Where it
+	// is false, it never was: what a crash left behind is inert at most.
+	Enabled bool `json:"enabled"`
 }
 
 // State is what a target holds under an account's name.

@@ -31,6 +31,9 @@ type Field struct {
 	// Check holds for one value, or for each item of a set. It is called with
 	// known values alone and returns nhi.ErrInvalid with what is wrong.
 	Check func(value string) error
+	// Canonical writes a value that people may write in several ways in the one
+	// way that is signed (a public key without its comment). Nil keeps it.
+	Canonical func(value string) (string, error)
 }
 
 // Settings are a system's settings: plain ones and secret ones.
@@ -60,9 +63,15 @@ type Kind struct {
 	// Open prepares a connector. It does not wait for the system: what is
 	// unreachable shows at first use.
 	Open func(context.Context, Settings) (Connector, error)
+	// EnforcedBy says who ends the access at the end of its term:
+	// EnforcedByTarget or EnforcedByApply.
+	EnforcedBy string
 	// Unobservable says that nothing can be seen of the access, so that it
 	// rests as revoked with verified = false.
 	Unobservable bool
+	// Fixed says that an account of this kind cannot be changed: another access
+	// or another end is another account, and the old one is removed after.
+	Fixed bool
 	// Unfenced says that the target cannot check an effect against the mark
 	// in the same step. The docs and nhi show repeat it.
 	Unfenced bool

@@ -1,0 +1,115 @@
+package lifecycle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/ledger"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+)
+
+// Config is what an Engine is made of. Nothing in it is contacted before it
+// is needed.
+type Config struct {
+	// OpenLedger opens the ledger. It is called again after a failure.
+	OpenLedger func(context.Context) (*ledger.Ledger, error)
+	// PolicyFile is the path of the signed policy, its signatures beside it
+	// with ".sig"; empty where the ledger's own is enough.
+	PolicyFile string
+	// DecisionsDir is a folder of decision files; empty for none.
+	DecisionsDir string
+	// SpoolDir is where records wait while the ledger is away.
+	SpoolDir string
+	// Pins returns the trusted roots' digests.
+	Pins func() ([]nhi.Digest, error)
+	// Systems are the target systems.
+	Systems *Systems
+	// Now is this machine's clock, used where the ledger's cannot be read.
+	Now func() time.Time
+}
+
+// Engine carries out the verbs of a grant's life over one ledger. It is safe
+// for concurrent use.
+type Engine struct {
+	Config
+	mu   sync.Mutex
+	book *ledger.Ledger
+}
+
+// New returns an engine over config.
+func New(config Config) *Engine { return &Engine{Config: config} }
+
+// ErrNoTrustedLedger wraps every reason for which the ledger cannot be relied
+// on, unreachable and untrusted alike.
+var ErrNoTrustedLedger = errors.New("the ledger cannot be relied on")
+
+// Book returns the open ledger. Failures are not remembered: the next call
+// tries again.
+func (e *Engine) Book() (*ledger.Ledger, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.book != nil {
+		return e.book, nil
+	}
+	const deadline = 30 * time.Second
+	ctx, cancel := context.WithTimeout(context.Background(), deadline)
+	defer cancel()
+	book, err := e.OpenLedger(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNoTrustedLedger, err)
+	}
+	e.book = book
+	return book, nil
+}
+
+// Root returns the ledger's trust root, if it is pinned from outside.
+func (e *Engine) Root() (nhi.Root, error) {
+	book, err := e.Book()
+	if err != nil {
+		return nhi.Root{}, err
+	}
+	pins, err := e.Pins()
+	if err != nil {
+		return nhi.Root{}, err
+	}
+	if digest := nhi.DigestOf(book.RootText()); !slices.Contains(pins, digest) {
+		return nhi.Root{}, fmt.Errorf("the ledger's root is %s, and this machine trusts %v: %w", digest, pins, ErrUntrusted)
+	}
+	return book.Root(), nil
+}
+
+// Time returns the ledger's time, or the zero time and an error when it cannot
+// be known.
+func (e *Engine) Time(ctx context.Context) (time.Time, error) {
+	book, err := e.Book()
+	if err != nil {
+		return time.Time{}, err
+	}
+	return book.Now(ctx)
+}
+
+// Flush writes what was spooled while the ledger was away.
+func (e *Engine) Flush(ctx context.Context) error {
+	book, err := e.Book()
+	if err != nil {
+		return err
+	}
+	_, err = ledger.NewSpool(e.SpoolDir, book.ID()).Flush(ctx, book)
+	return err
+}
+
+// Close releases the ledger and the systems.
+func (e *Engine) Close() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	errs := []error{e.Systems.Close()}
+	if e.book != nil {
+		errs = append(errs, e.book.Close())
+		e.book = nil
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,116 @@
+package lifecycle
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/ledger"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+)
+
+// Lease names one activation of a grant: ID#ACTIVATION. It is what a
+// credential is issued against, so that none outlives its activation.
+type Lease struct {
+	Grant      nhi.ApprovalID
+	Activation int
+}
+
+// String writes the lease as ID#ACTIVATION.
+func (l Lease) String() string { return string(l.Grant) + "#" + strconv.Itoa(l.Activation) }
+
+// ParseLease reads what String wrote.
+func ParseLease(text string) (Lease, error) {
+	id, number, _ := strings.Cut(text, "#")
+	grant, err := nhi.ParseApprovalID(id)
+	if err != nil {
+		return Lease{}, err
+	}
+	activation, err := strconv.Atoi(number)
+	if err != nil || activation < 1 {
+		return Lease{}, fmt.Errorf("lease %.200q is not ID#ACTIVATION: %w", text, nhi.ErrInvalid)
+	}
+	return Lease{Grant: grant, Activation: activation}, nil
+}
+
+// Issued is a credential, and what is needed to withdraw it.
+type Issued struct {
+	connector.Credential
+	Kind    string
+	Held    ledger.Target
+	Account connector.Account
+}
+
+// Issue makes a credential for one target of a lease. It asks the ledger, the
+// clock and the target itself: nhi.ErrEnded where the whole grant is not
+// active under this activation now.
+func (e *Engine) Issue(ctx context.Context, lease Lease, target string, ttl time.Duration) (Issued, error) {
+	op, err := e.begin(ctx, lease.Grant)
+	if err != nil {
+		return Issued{}, err
+	}
+	now, err := e.Time(ctx)
+	if err != nil {
+		return Issued{}, err
+	}
+	if err := e.leased(ctx, op.record, lease, now); err != nil {
+		return Issued{}, err
+	}
+	held, ok := op.record.Targets[target]
+	if !ok || Retired(target) {
+		return Issued{}, fmt.Errorf("the grant has no target %q: %w", target, nhi.ErrInvalid)
+	}
+	open, err := e.Systems.Connector(ctx, held)
+	if err != nil {
+		return Issued{}, err
+	}
+	issuer, ok := connector.IssuerOf(open)
+	if !ok {
+		return Issued{}, fmt.Errorf("target %q is %s, which issues no credentials: %w", target, held.Kind, nhi.ErrInvalid)
+	}
+	account := op.record.Account(target)
+	credential, err := issuer.Issue(ctx, account, nhi.Earliest(now.Add(ttl), op.record.ExpiresAt))
+	if err != nil {
+		return Issued{}, err
+	}
+	return Issued{Credential: credential, Kind: held.Kind, Held: held, Account: account}, nil
+}
+
+// leased holds while the lease's activation is the one in force.
+func (e *Engine) leased(ctx context.Context, record Record, lease Lease, now time.Time) error {
+	switch {
+	case record.Phase != PhaseActive:
+		return fmt.Errorf("the grant is not active: %w", nhi.ErrEnded)
+	case record.Activation != lease.Activation:
+		return fmt.Errorf("the lease is for activation %d, and activation %d is in force: %w", lease.Activation, record.Activation, nhi.ErrEnded)
+	case overdue(Facts{Now: now, ExpiresAt: record.ExpiresAt}):
+		return fmt.Errorf("the term ended %s: %w", shortTime(record.ExpiresAt), nhi.ErrEnded)
+	case record.Blocked != "":
+		return fmt.Errorf("blocked by %s: %w", record.Blocked, nhi.ErrEnded)
+	}
+	identity, _, err := e.identity(ctx, lease.Grant.Identity())
+	if err != nil {
+		return err
+	}
+	if why := ended(identity, now); why != "" {
+		return fmt.Errorf("%s: %w", why, nhi.ErrEnded)
+	}
+	return nil
+}
+
+// Withdraw removes a credential that was issued: handle names it, held and
+// account are its target. It needs no ledger.
+func (e *Engine) Withdraw(ctx context.Context, held ledger.Target, account connector.Account, handle string) error {
+	open, err := e.Systems.Connector(ctx, held)
+	if err != nil {
+		return err
+	}
+	issuer, ok := connector.IssuerOf(open)
+	if !ok {
+		return nil
+	}
+	return issuer.Withdraw(ctx, account, handle)
+}

@@ -1,0 +1,176 @@
+package lifecycle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/ledger"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/policy"
+)
+
+// ErrPolicy wraps every reason for which no policy can be relied on: then
+// everything is denied.
+var ErrPolicy = errors.New("no policy can be relied on")
+
+// maxPolicyFile bounds the policy file and its signatures, in bytes.
+const maxPolicyFile = 1 << 20
+
+// signedPolicy is a policy with the signatures over its exact bytes.
+type signedPolicy struct {
+	source, signatures string
+	document           *policy.Document
+}
+
+// PolicyFromFile reads, verifies and parses the policy file alone: no clock
+// and no other entry of the ledger than its root. Plans rest on it.
+func (e *Engine) PolicyFromFile() (*policy.Document, error) {
+	signed, err := e.policyFile()
+	if err != nil {
+		return nil, err
+	}
+	if signed == nil {
+		return nil, fmt.Errorf("policy_file is not set: %w", ErrPolicy)
+	}
+	return signed.document, nil
+}
+
+func (e *Engine) policyFile() (*signedPolicy, error) {
+	if e.PolicyFile == "" {
+		return nil, nil //nolint:nilnil // no file is no error: the ledger may hold the policy
+	}
+	source, err := readBounded(e.PolicyFile, maxPolicyFile)
+	if err != nil {
+		return nil, fmt.Errorf("policy: %w: %w", err, ErrPolicy)
+	}
+	signatures, err := readBounded(e.PolicyFile+".sig", maxPolicyFile)
+	if err != nil {
+		return nil, fmt.Errorf("policy signatures: %w: %w", err, ErrPolicy)
+	}
+	return e.trustPolicy(string(source), string(signatures))
+}
+
+// trustPolicy verifies signatures before it parses, and the ledger's id after.
+func (e *Engine) trustPolicy(source, signatures string) (*signedPolicy, error) {
+	root, err := e.Root()
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", err, ErrPolicy)
+	}
+	if err := policy.VerifySignatures([]byte(source), []byte(signatures), root); err != nil {
+		return nil, fmt.Errorf("%w: %w", err, ErrPolicy)
+	}
+	document, err := policy.Parse([]byte(source))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", err, ErrPolicy)
+	}
+	book, err := e.Book()
+	if err != nil {
+		return nil, err
+	}
+	if document.Ledger != book.ID() {
+		return nil, fmt.Errorf("the policy is for ledger %s, and this is ledger %s: %w", document.Ledger, book.ID(), ErrPolicy)
+	}
+	return &signedPolicy{source: source, signatures: signatures, document: document}, nil
+}
+
+// PolicyInForce returns the policy that decides now, with the end of the
+// policy chain: the newer of file and ledger, both verified. A file older than
+// what the ledger has seen, or of the same version with other bytes, is
+// ErrPolicy. A newer file is appended to the chain.
+func (e *Engine) PolicyInForce(ctx context.Context) (*policy.Document, nhi.Head, error) {
+	file, err := e.policyFile()
+	if err != nil {
+		return nil, nhi.Head{}, err
+	}
+	recorded, chain, err := e.policyRecorded(ctx)
+	if err != nil {
+		return nil, nhi.Head{}, err
+	}
+	switch {
+	case file == nil && recorded == nil:
+		return nil, nhi.Head{}, fmt.Errorf("policy_file is not set, and the ledger holds no policy: %w", ErrPolicy)
+	case file == nil:
+		return recorded.document, chain.Head(), nil
+	case recorded == nil || file.document.Version > recorded.document.Version:
+		return file.document, chain.Head(), nil
+	case file.document.Version < recorded.document.Version:
+		return nil, nhi.Head{}, fmt.Errorf("%s is version %d, and the ledger has seen version %d: %w",
+			e.PolicyFile, file.document.Version, recorded.document.Version, ErrPolicy)
+	case file.document.Digest != recorded.document.Digest:
+		return nil, nhi.Head{}, fmt.Errorf("%s is version %d with other bytes than the ledger has seen: %w",
+			e.PolicyFile, file.document.Version, ErrPolicy)
+	}
+	return recorded.document, chain.Head(), nil
+}
+
+// policyRecorded returns the newest policy in the ledger, or nil.
+func (e *Engine) policyRecorded(ctx context.Context) (*signedPolicy, ledger.Chain, error) {
+	book, err := e.Book()
+	if err != nil {
+		return nil, ledger.Chain{}, err
+	}
+	chain, err := book.Read(ctx, ledger.PolicyChain)
+	if err != nil {
+		return nil, chain, fmt.Errorf("%w: %w", err, ErrPolicy)
+	}
+	var newest *ledger.PolicyBody
+	for _, entry := range chain.Entries {
+		if body, ok := entry.Body.(ledger.PolicyBody); ok && (newest == nil || body.Version > newest.Version) {
+			newest = &body
+		}
+	}
+	if newest == nil {
+		return nil, chain, nil
+	}
+	signed, err := e.trustPolicy(newest.Document, newest.Signatures)
+	return signed, chain, err
+}
+
+// PublishPolicy appends the policy file to the ledger where it is newer than
+// what the ledger has seen. Whoever was faster with the same one is no error.
+func (e *Engine) PublishPolicy(ctx context.Context) error {
+	file, err := e.policyFile()
+	if err != nil || file == nil {
+		return err
+	}
+	recorded, chain, err := e.policyRecorded(ctx)
+	if err != nil {
+		return err
+	}
+	if recorded != nil && recorded.document.Version >= file.document.Version {
+		return nil
+	}
+	book, err := e.Book()
+	if err != nil {
+		return err
+	}
+	_, err = book.Append(ctx, chain, ledger.PolicyBody{
+		Version: file.document.Version, Digest: file.document.Digest,
+		Document: file.source, Signatures: file.signatures,
+	})
+	if errors.Is(err, ledger.ErrConflict) {
+		return nil // the next read says whether it was this one
+	}
+	return err
+}
+
+// readBounded reads a file of at most limit bytes.
+func readBounded(path string, limit int64) ([]byte, error) {
+	file, err := os.Open(path) //nolint:gosec // the path is the user's own setting
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = file.Close() }()
+	data, err := io.ReadAll(io.LimitReader(file, limit+1))
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(data)) > limit {
+		return nil, fmt.Errorf("%s is longer than %d bytes: %w", path, limit, fs.ErrInvalid)
+	}
+	return data, nil
+}

@@ -1,0 +1,289 @@
+package provider
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/resource"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/lifecycle"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/policy"
+)
+
+// built is a request as far as the configuration lets it be known.
+type built struct {
+	id             types.String
+	request        nhi.Request
+	text           string
+	known          bool // request and text
+	identityStatus nhi.IdentityStatus
+}
+
+// build makes the request of a configuration. What is unknown leaves it
+// unknown; what is wrong is an error on its attribute. Where the ledger cannot
+// be asked for its id and held is set, the held one's is used: a request that
+// stands must not change because the ledger is away.
+func (r *approvalResource) build(model approvalModel, held *ticket, diags *diag.Diagnostics) built {
+	b := built{id: types.StringUnknown()}
+	read, known := accesses(model.Access, r.kinds, diags)
+	subject, subjectKnown := subjectOf(model.Subject)
+	if status := textAt(model.Subject, "status"); !status.IsUnknown() {
+		b.identityStatus = nhi.IdentityStatus(status.ValueString())
+	}
+	if diags.HasError() || !subjectKnown || model.Name.IsUnknown() {
+		return b
+	}
+	if !r.session.environment.IsUnknown() && !r.session.scope.IsUnknown() {
+		if err := r.session.speaksFor(subject.ID); err != nil {
+			failure(diags, path.Root("subject"), "Identity of another scope", err)
+			return b
+		}
+	}
+	id, err := nhi.NewApprovalID(subject.ID, model.Name.ValueString())
+	if err != nil {
+		failure(diags, path.Root("name"), "Invalid approval", err)
+		return b
+	}
+	b.id = types.StringValue(string(id))
+	if !known || model.TTL.IsUnknown() || !locate(r.session.engine.Systems, read, diags) || diags.HasError() {
+		return b
+	}
+	ttl, err := nhi.ParseTTL(model.TTL.ValueString())
+	if err != nil {
+		failure(diags, path.Root("ttl"), "Invalid duration", err)
+		return b
+	}
+	b.request = nhi.Request{Approval: id, Term: 1, Owner: subject.Owner, Kind: subject.Kind, Purpose: subject.Purpose, TTL: ttl, Access: read}
+	b.request.Ledger = r.ledgerFor(held, diags)
+	if diags.HasError() || b.request.Ledger == "" {
+		return b
+	}
+	if b.text, err = b.request.Text(); err != nil {
+		failure(diags, path.Root("access"), "Invalid request", err)
+		return b
+	}
+	b.known = true
+	return b
+}
+
+// ledgerFor returns the id of the ledger that a request is for; empty while
+// the provider's ledger is not known yet.
+func (r *approvalResource) ledgerFor(held *ticket, diags *diag.Diagnostics) string {
+	id, err := r.session.ledgerID()
+	if err == nil {
+		return id
+	}
+	if held != nil && held.Known {
+		if request, parseErr := nhi.ParseRequest(held.Text); parseErr == nil {
+			return request.Ledger
+		}
+	}
+	if !isNotKnownYet(err) {
+		failure(diags, path.Root("access"), "Nothing can be requested without the ledger", err)
+	}
+	return ""
+}
+
+// ModifyPlan implements resource.ResourceWithModifyPlan.
+func (r *approvalResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse) {
+	if req.Plan.Raw.IsNull() || r.session == nil {
+		return
+	}
+	var plan approvalModel
+	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
+	var state *approvalModel
+	var held *ticket
+	if !req.State.Raw.IsNull() {
+		state = &approvalModel{}
+		resp.Diagnostics.Append(req.State.Get(ctx, state)...)
+		t := ticketOf(state.Ticket)
+		held = &t
+	}
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	var problems diag.Diagnostics
+	b := r.build(plan, held, &problems)
+	if problems.HasError() && state != nil && sameWish(plan, *state) {
+		// What stands is not asked for again: a system that is gone or broken
+		// must not keep access from being removed.
+		for _, problem := range problems {
+			resp.Diagnostics.AddWarning(problem.Summary(), problem.Detail())
+		}
+		b = built{id: state.ID, text: held.Text, known: held.Known, identityStatus: b.identityStatus}
+	} else {
+		resp.Diagnostics.Append(problems...)
+	}
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	if state != nil && !b.id.IsUnknown() && !b.id.Equal(state.ID) {
+		resp.RequiresReplace = append(resp.RequiresReplace, path.Root("id"))
+		state, held = nil, nil
+	}
+	r.planComputed(&plan, state, held, b, &resp.Diagnostics)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	resp.Diagnostics.Append(resp.Plan.Set(ctx, plan)...)
+}
+
+// sameWish says whether the configuration asks for what the state holds.
+func sameWish(plan, state approvalModel) bool {
+	return plan.Access.Equal(state.Access) && plan.TTL.Equal(state.TTL) && plan.Name.Equal(state.Name) &&
+		textAt(plan.Subject, "id").Equal(textAt(state.Subject, "id")) &&
+		textAt(plan.Subject, "owner").Equal(textAt(state.Subject, "owner")) &&
+		textAt(plan.Subject, "purpose").Equal(textAt(state.Subject, "purpose")) &&
+		textAt(plan.Subject, "kind").Equal(textAt(state.Subject, "kind"))
+}
+
+// planComputed plans every computed value: as it is where the request stays,
+// and afresh where it is new or changed.
+func (r *approvalResource) planComputed(plan *approvalModel, state *approvalModel, held *ticket, b built, diags *diag.Diagnostics) {
+	t := ticket{Text: b.text, Known: b.known, Identity: b.identityStatus, Standing: standingOpen}
+	if b.known {
+		t.Request = nhi.DigestOf(b.text)
+	}
+	plan.ID = b.id
+	unchanged := held != nil && b.known && held.Request == t.Request
+	if unchanged {
+		plan.Status, plan.CoveredBy, plan.Required = state.Status, state.CoveredBy, state.Required
+		plan.ApprovedBy, plan.Findings, plan.Request = state.ApprovedBy, state.Findings, state.Request
+		t.Standing = held.Standing
+		if !plan.OnPending.Equal(state.OnPending) {
+			t.Standing = r.standing(*plan, b, diags)
+		}
+		plan.Ticket = t.object()
+		return
+	}
+	t.Standing = r.standing(*plan, b, diags)
+	plan.Ticket = t.object()
+	plan.CoveredBy, plan.ApprovedBy, plan.Findings = types.StringNull(), list(nil), list(nil)
+	plan.Request, plan.Required = types.StringUnknown(), types.ListUnknown(types.StringType)
+	plan.Status = types.StringValue(string(policy.StatusPending))
+	if t.Standing == standingAssured {
+		plan.Status = types.StringValue(string(policy.StatusApproved))
+	}
+	if b.known {
+		plan.Request = types.StringValue(string(t.Request))
+		if needs, ok := r.needs(b.request); ok {
+			plan.Required = list(policy.Verdict{Needs: needs}.Required())
+			if t.Standing == standingOpen {
+				waiting(diags, b.request, needs, r.session.engine.Systems)
+			}
+		}
+	}
+}
+
+// standing says whether the grant may be planned as active: where the policy
+// asks for no approval, or where the configuration would rather fail. A policy
+// that denies is an error on the attribute; a request that is not known yet is
+// never assured.
+func (r *approvalResource) standing(plan approvalModel, b built, diags *diag.Diagnostics) string {
+	if !b.known {
+		return standingOpen
+	}
+	if r.session.engine.PolicyFile != "" && b.request.Approval != "" {
+		document, err := r.session.engine.PolicyFromFile()
+		if err != nil {
+			failure(diags, path.Root("access"), "No policy allows this", err)
+			return standingOpen
+		}
+		ruling := document.Rule(b.request)
+		deny(diags, ruling.Denials)
+		if diags.HasError() {
+			return standingOpen
+		}
+		if needsNobody(ruling) {
+			return standingAssured
+		}
+	}
+	if plan.OnPending.ValueString() == onPendingError {
+		return standingAssured
+	}
+	return standingOpen
+}
+
+func needsNobody(ruling policy.Ruling) bool {
+	for _, requirement := range ruling.Requirements {
+		if !requirement.NoApproval {
+			return false
+		}
+	}
+	return len(ruling.Requirements) > 0
+}
+
+// needs says what the policy file asks for before anybody decided; false where
+// there is no policy file.
+func (r *approvalResource) needs(request nhi.Request) ([]policy.Need, bool) {
+	if r.session.engine.PolicyFile == "" {
+		return nil, false
+	}
+	document, err := r.session.engine.PolicyFromFile()
+	if err != nil {
+		return nil, false
+	}
+	proven := r.session.proven(document)
+	var needs []policy.Need
+	for _, requirement := range document.Rule(request).Requirements {
+		need := policy.Need{Requirement: requirement, Want: requirement.Count}
+		if !proven && !requirement.NoApproval {
+			need.Want++
+		}
+		needs = append(needs, need)
+	}
+	return needs, true
+}
+
+// waiting warns that an approval is missing, and says who can give it.
+func waiting(diags *diag.Diagnostics, request nhi.Request, needs []policy.Need, systems *lifecycle.Systems) {
+	var text strings.Builder
+	fmt.Fprintf(&text, "%s asks for %s for %s.\n", request.Approval, asks(request, systems), nhi.FormatTTL(request.TTL))
+	for _, need := range needs {
+		if !need.NoApproval {
+			fmt.Fprintf(&text, "Rule %q needs %d of group %s, and %s.\n", need.Rule, need.Want, need.Group, decided(need.Have))
+		}
+	}
+	fmt.Fprintf(&text, "To decide: nhi approve %s", request.Approval)
+	diags.AddWarning("Waiting for approval", text.String())
+}
+
+func decided(have []string) string {
+	switch len(have) {
+	case 0:
+		return "0 have approved"
+	case 1:
+		return "1 has approved (" + have[0] + ")"
+	default:
+		return fmt.Sprintf("%d have approved (%s)", len(have), strings.Join(have, ", "))
+	}
+}
+
+// asks says in words what a request asks for, and where.
+func asks(request nhi.Request, systems *lifecycle.Systems) string {
+	parts := make([]string, 0, len(request.Access))
+	for _, key := range request.Access.Keys() {
+		access := request.Access[key]
+		what := strings.Join(privileges(systems, access), ", ")
+		if access.Kind == nhi.KindExternal {
+			parts = append(parts, fmt.Sprintf("%q outside (%s)", what, key))
+			continue
+		}
+		parts = append(parts, fmt.Sprintf("%s on %s (%s)", what, access.System, access.Endpoint))
+	}
+	return strings.Join(parts, "; ")
+}
+
+// privileges says in words what an access gives.
+func privileges(systems *lifecycle.Systems, access nhi.Access) []string {
+	kind, ok := systems.Kind(access.Kind)
+	if !ok || kind.Privileges == nil {
+		return nil
+	}
+	return kind.Privileges(access.Settings)
+}

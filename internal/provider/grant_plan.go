@@ -1,0 +1,173 @@
+package provider
+
+import (
+	"context"
+
+	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/resource"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/lifecycle"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+)
+
+// ModifyPlan implements resource.ResourceWithModifyPlan. It looks at the
+// ticket and the state alone; what time, ledger and targets say, Read has put
+// into the state's status.
+func (r *grantResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse) {
+	if req.Plan.Raw.IsNull() || r.session == nil {
+		return
+	}
+	var plan grantModel
+	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
+	var state *grantModel
+	if !req.State.Raw.IsNull() {
+		state = &grantModel{}
+		resp.Diagnostics.Append(req.State.Get(ctx, state)...)
+	}
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	t := ticketOf(plan.Ticket)
+	var request nhi.Request
+	if t.Known && (state == nil || ticketOf(state.Ticket).Request != t.Request) {
+		if request = r.requested(t, &resp.Diagnostics); resp.Diagnostics.HasError() {
+			return
+		}
+	} else if t.Known {
+		request, _ = nhi.ParseRequest(t.Text)
+	}
+	if state != nil && request.Approval != "" && string(request.Approval) != state.ID.ValueString() {
+		resp.RequiresReplace = append(resp.RequiresReplace, path.Root("id"))
+		state = nil
+	}
+	if state == nil {
+		plan.created(t, request, r.session.engine.Systems)
+	} else {
+		plan.updated(*state, t, request, r.session.engine.Systems)
+	}
+	resp.Diagnostics.Append(resp.Plan.Set(ctx, plan)...)
+}
+
+// created plans a new grant: pending, or active where that is assured.
+func (m *grantModel) created(t ticket, request nhi.Request, systems *lifecycle.Systems) {
+	m.ID = types.StringUnknown()
+	if t.Known {
+		m.ID = types.StringValue(string(request.Approval))
+	}
+	if t.Known && t.Standing == standingAssured && t.Identity == nhi.IdentityActive {
+		m.activating(request, systems)
+		return
+	}
+	m.rest(lifecycle.Pending)
+	m.Targets = types.MapUnknown(types.ObjectType{AttrTypes: targetTypes})
+	if t.Known {
+		m.Targets = targetsMap(wishedTargets(request, lifecycle.Pending))
+	}
+}
+
+// rest plans a grant that holds nothing.
+func (m *grantModel) rest(status lifecycle.Status) {
+	m.Status, m.Active = types.StringValue(string(status)), types.BoolValue(false)
+	m.Findings = list(nil)
+	m.ActiveRequest, m.Lease = types.StringNull(), types.StringNull()
+	m.ActivatedAt, m.ExpiresAt = types.StringNull(), types.StringNull()
+}
+
+// activating plans that the request is put in force.
+func (m *grantModel) activating(request nhi.Request, systems *lifecycle.Systems) {
+	m.Status, m.Active = types.StringValue(string(lifecycle.Active)), types.BoolValue(true)
+	m.Findings = list(nil)
+	text, _ := request.Text() // parsed from one
+	m.ActiveRequest = types.StringValue(string(nhi.DigestOf(text)))
+	m.Lease, m.ActivatedAt, m.ExpiresAt = types.StringUnknown(), types.StringUnknown(), types.StringUnknown()
+	views := wishedTargets(request, lifecycle.Active)
+	for key, view := range views {
+		views[key] = view.with("privileges", words(privileges(systems, request.Access[key]))).
+			with("verified", types.BoolUnknown()).with("expires_at", types.StringUnknown()).
+			with("enforced_by", types.StringUnknown()).with("usable_until", types.StringUnknown())
+	}
+	m.Targets = targetsMap(views)
+}
+
+// updated plans what apply makes of a grant. While an access is not known, it
+// may be taken away or recorded, never added.
+func (m *grantModel) updated(state grantModel, t ticket, request nhi.Request, systems *lifecycle.Systems) {
+	wished := m.Ticket
+	held := ticketOf(state.Ticket)
+	same := t.Known && held.Request == t.Request
+	was := lifecycle.Status(state.Status.ValueString())
+	live := state.Active.ValueBool()
+	*m = state
+	m.Ticket = wished
+	switch {
+	case t.Identity != nhi.IdentityActive && t.Identity != "":
+		if live || was == lifecycle.Revoking || was == lifecycle.Ended {
+			m.revoking(state)
+		} else if was != lifecycle.Revoked {
+			m.waiting(t, request)
+		}
+	case lifecycle.Next(was) == lifecycle.Revoked && was != lifecycle.Revoked:
+		m.revoking(state)
+	case t.Known && (same && was == lifecycle.Approved || t.Standing == standingAssured && !(same && live) && (!same || was == lifecycle.Pending)):
+		m.activating(request, systems)
+	case live && !same && t.Known && narrower(held, request, state, systems):
+		m.activating(request, systems)
+	case was == lifecycle.Drifted:
+		m.repairing(state, systems)
+	case !live && was != lifecycle.Revoked || !live && !same:
+		m.waiting(t, request)
+	case live && was == lifecycle.Approved:
+		m.Status = types.StringValue(string(lifecycle.Active)) // what was approved is not wished any more
+		m.Findings = list(nil)
+	}
+}
+
+// narrower says whether the request in force, which the held ticket names,
+// contains the wished one: less access needs no new approval.
+func narrower(held ticket, request nhi.Request, state grantModel, systems *lifecycle.Systems) bool {
+	if !held.Known || state.ActiveRequest.ValueString() != string(held.Request) {
+		return false
+	}
+	signed, err := nhi.ParseRequest(held.Text)
+	return err == nil && signed.Contains(request, systems.Privilege)
+}
+
+// waiting plans a grant that holds nothing and waits.
+func (m *grantModel) waiting(t ticket, request nhi.Request) {
+	findings := m.Findings
+	m.rest(lifecycle.Pending)
+	m.Findings = findings
+	if t.Known {
+		m.Targets = targetsMap(wishedTargets(request, lifecycle.Pending))
+	}
+}
+
+// revoking plans that everything is taken away.
+func (m *grantModel) revoking(state grantModel) {
+	m.rest(lifecycle.Revoked)
+	views := targetsOf(state.Targets)
+	for key, view := range views {
+		gone := restingTarget("", "", lifecycle.Revoked)
+		gone["system"], gone["principal"] = view["system"], view["principal"]
+		views[key] = gone.with("verified", types.BoolUnknown())
+	}
+	m.Targets = targetsMap(views)
+}
+
+// repairing plans that the targets are put back to what is in force.
+func (m *grantModel) repairing(state grantModel, systems *lifecycle.Systems) {
+	m.Status = types.StringValue(string(lifecycle.Active))
+	m.Findings = list(nil)
+	request, err := nhi.ParseRequest(ticketOf(state.Ticket).Text)
+	views := targetsOf(state.Targets)
+	for key, view := range views {
+		access, wished := request.Access[key]
+		if err == nil && wished {
+			view = view.with("privileges", words(privileges(systems, access)))
+		}
+		views[key] = view.with("status", types.StringValue(string(lifecycle.Active))).with("findings", list(nil)).
+			with("verified", types.BoolUnknown()).with("usable_until", types.StringUnknown())
+	}
+	m.Targets = targetsMap(views)
+}

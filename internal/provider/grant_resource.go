@@ -1,0 +1,237 @@
+package provider
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/resource"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/lifecycle"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+)
+
+var (
+	_ resource.Resource               = (*grantResource)(nil)
+	_ resource.ResourceWithConfigure  = (*grantResource)(nil)
+	_ resource.ResourceWithModifyPlan = (*grantResource)(nil)
+)
+
+// grantResource is nhi_grant.
+type grantResource struct{ session *session }
+
+// Metadata implements resource.Resource.
+func (r *grantResource) Metadata(_ context.Context, req resource.MetadataRequest, resp *resource.MetadataResponse) {
+	resp.TypeName = req.ProviderTypeName + "_grant"
+}
+
+// Configure implements resource.ResourceWithConfigure.
+func (r *grantResource) Configure(_ context.Context, req resource.ConfigureRequest, resp *resource.ConfigureResponse) {
+	r.session = configured(req.ProviderData, &resp.Diagnostics)
+}
+
+// Schema implements resource.Resource.
+func (r *grantResource) Schema(_ context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
+	resp.Schema = schema.Schema{
+		MarkdownDescription: "Approved access made real in every target system, all or nothing, until it ends. A plan shows `approved -> active`, `expired -> revoked`, `ended -> revoked` and `drifted -> active`. Destroying it revokes everywhere, and checks.",
+		Attributes: map[string]schema.Attribute{
+			"id": schema.StringAttribute{Computed: true, MarkdownDescription: "The approval's id: one grant for each."},
+			"ticket": schema.SingleNestedAttribute{
+				Required: true, MarkdownDescription: "`nhi_approval.NAME.ticket`.",
+				Attributes: requiredTexts("request", "text", "identity_status", "standing"),
+			},
+			"status":         schema.StringAttribute{Computed: true, MarkdownDescription: "`pending`, `active` or `revoked`, or what a read found: `approved`, `expired`, `drifted`, `ended`, `revoking`."},
+			"active":         schema.BoolAttribute{Computed: true, MarkdownDescription: "Whether the access is in force. Known in every plan: resources of other providers can be counted on it."},
+			"findings":       schema.ListAttribute{Computed: true, ElementType: types.StringType, MarkdownDescription: "Why the status is what it is; null where there is nothing to say."},
+			"active_request": schema.StringAttribute{Computed: true, MarkdownDescription: "The digest of the request in force; null unless active."},
+			"activated_at":   schema.StringAttribute{Computed: true, MarkdownDescription: "When the access began; null unless active."},
+			"expires_at":     schema.StringAttribute{Computed: true, MarkdownDescription: "When the access ends, fixed at activation; null unless active."},
+			"lease":          schema.StringAttribute{Computed: true, MarkdownDescription: "`ID#ACTIVATION`, for `nhi_credential`; null unless active."},
+			"targets": schema.MapNestedAttribute{
+				Computed: true, MarkdownDescription: "Each target by its key in the approval's `access`.",
+				NestedObject: schema.NestedAttributeObject{Attributes: targetAttributes()},
+			},
+		},
+	}
+}
+
+func targetAttributes() map[string]schema.Attribute {
+	return map[string]schema.Attribute{
+		"system":       schema.StringAttribute{Computed: true, MarkdownDescription: "The name of the system; null for `external`."},
+		"principal":    schema.StringAttribute{Computed: true, MarkdownDescription: "The name of the account on the system."},
+		"status":       schema.StringAttribute{Computed: true, MarkdownDescription: "As the grant's, for this target."},
+		"verified":     schema.BoolAttribute{Computed: true, MarkdownDescription: "Whether the target itself, or a probe, confirmed the status."},
+		"privileges":   schema.ListAttribute{Computed: true, ElementType: types.StringType, MarkdownDescription: "What is held, in words."},
+		"findings":     schema.ListAttribute{Computed: true, ElementType: types.StringType, MarkdownDescription: "What differs on the target, or why a removal is not confirmed."},
+		"expires_at":   schema.StringAttribute{Computed: true, MarkdownDescription: "When the access ends on this target."},
+		"enforced_by":  schema.StringAttribute{Computed: true, MarkdownDescription: "`target`: it refuses by itself after the end. `apply`: the next apply or sweep ends it."},
+		"usable_until": schema.StringAttribute{Computed: true, MarkdownDescription: "Until when what was issued may work if its removal is never confirmed; null where nothing is usable or there is no such end."},
+	}
+}
+
+// Create implements resource.Resource.
+func (r *grantResource) Create(ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse) {
+	var plan grantModel
+	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	r.session.applying(ctx, &resp.Diagnostics)
+	t := ticketOf(plan.Ticket)
+	request := r.requested(t, &resp.Diagnostics)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	plan.ID = types.StringValue(string(request.Approval))
+	record := lifecycle.Record{Grant: request.Approval}
+	if plan.Status.ValueString() == string(lifecycle.Active) {
+		record = r.activate(ctx, t, &plan, &resp.Diagnostics)
+		if resp.Diagnostics.HasError() {
+			return // nothing is in state, so the next apply tries again
+		}
+	} else {
+		plan.Targets = targetsMap(wishedTargets(request, lifecycle.Pending))
+	}
+	remember(ctx, resp.Private, record, &resp.Diagnostics)
+	resp.Diagnostics.Append(resp.State.Set(ctx, plan)...)
+}
+
+// requested reads the request of a ticket and holds it against the provider
+// block: a ticket of another ledger, environment or scope is refused.
+func (r *grantResource) requested(t ticket, diags *diag.Diagnostics) nhi.Request {
+	at := path.Root("ticket")
+	request, err := nhi.ParseRequest(t.Text)
+	if err != nil {
+		failure(diags, at, "Invalid ticket", err)
+		return request
+	}
+	if nhi.DigestOf(t.Text) != t.Request {
+		failure(diags, at, "Invalid ticket", fmt.Errorf("request is not the digest of text: %w", nhi.ErrInvalid))
+		return request
+	}
+	if err := r.session.speaksFor(request.Identity()); err != nil {
+		failure(diags, at, "Ticket of another scope", err)
+		return request
+	}
+	if id, err := r.session.ledgerID(); err == nil && id != request.Ledger {
+		failure(diags, at, "Ticket of another ledger", fmt.Errorf("the ticket is for ledger %s, and this is ledger %s: %w", request.Ledger, id, nhi.ErrInvalid))
+	}
+	return request
+}
+
+// activate puts the ticket's request in force and writes the outcome into the
+// plan.
+func (r *grantResource) activate(ctx context.Context, t ticket, plan *grantModel, diags *diag.Diagnostics) lifecycle.Record {
+	record, err := r.session.engine.Activate(ctx, t.Text)
+	if record.Phase == lifecycle.PhaseActive && record.Held == t.Request {
+		if err != nil { // the new access stands, and something replaced is left over
+			warning(diags, "Access that was replaced is not confirmed as removed", err)
+		}
+		plan.held(record, r.session.engine.Systems)
+		return record
+	}
+	if err == nil {
+		err = fmt.Errorf("another request is in force: %s: %w", record.Held.Short(), lifecycle.ErrOvertaken)
+	}
+	failure(diags, path.Root("ticket"), "Access not granted", err)
+	return record
+}
+
+// Update implements resource.Resource: it does what the plan showed, or fails.
+func (r *grantResource) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {
+	var plan, state grantModel
+	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
+	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
+	record := lifecycle.Record{Grant: nhi.ApprovalID(state.ID.ValueString())}
+	recall(ctx, req.Private, &record, &resp.Diagnostics)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	r.session.applying(ctx, &resp.Diagnostics)
+	switch step(plan, state) {
+	case lifecycle.Activate:
+		r.requested(ticketOf(plan.Ticket), &resp.Diagnostics)
+		if !resp.Diagnostics.HasError() {
+			record = r.activate(ctx, ticketOf(plan.Ticket), &plan, &resp.Diagnostics)
+		}
+	case lifecycle.Repair:
+		record = r.repair(ctx, &plan, &state, &resp.Diagnostics)
+	case lifecycle.Revoke:
+		record = r.revoke(ctx, record, reason(plan, state), &plan, targetsOf(state.Targets), &resp.Diagnostics)
+		resp.Diagnostics.Append(resp.State.Set(ctx, plan)...) // also with an error: it shows what is open
+	}
+	remember(ctx, resp.Private, record, &resp.Diagnostics)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	resp.Diagnostics.Append(resp.State.Set(ctx, plan)...)
+}
+
+// step says what apply has to do, from the plan and the state that it was made
+// on alone.
+func step(plan, state grantModel) lifecycle.Step {
+	planned, was := lifecycle.Status(plan.Status.ValueString()), lifecycle.Status(state.Status.ValueString())
+	switch {
+	case planned == lifecycle.Revoked && (was != lifecycle.Revoked || state.Active.ValueBool()):
+		return lifecycle.Revoke
+	case planned != lifecycle.Active:
+		return lifecycle.Rest
+	case was == lifecycle.Drifted && !plan.ActiveRequest.IsUnknown() && plan.ActiveRequest.Equal(state.ActiveRequest):
+		return lifecycle.Repair
+	case was == lifecycle.Active && plan.ActiveRequest.Equal(state.ActiveRequest):
+		return lifecycle.Rest
+	default:
+		return lifecycle.Activate
+	}
+}
+
+// reason says in words why a grant is removed, for the record.
+func reason(plan, state grantModel) string {
+	if status := ticketOf(plan.Ticket).Identity; status != nhi.IdentityActive && status != "" {
+		return "the identity is " + string(status)
+	}
+	return state.Status.ValueString()
+}
+
+func (r *grantResource) repair(ctx context.Context, plan, state *grantModel, diags *diag.Diagnostics) lifecycle.Record {
+	record, err := r.session.engine.Repair(ctx, nhi.ApprovalID(state.ID.ValueString()))
+	if err != nil {
+		failure(diags, path.Root("status"), "Access not repaired", err)
+		return record
+	}
+	plan.held(record, r.session.engine.Systems)
+	return record
+}
+
+// revoke removes the grant and writes the outcome into model. What is not
+// confirmed is an error, and stays as revoking.
+func (r *grantResource) revoke(ctx context.Context, known lifecycle.Record, why string, model *grantModel, before map[string]targetView, diags *diag.Diagnostics) lifecycle.Record {
+	removal, err := r.session.engine.Revoke(ctx, known, why)
+	if removal.Away != nil {
+		warning(diags, "The ledger is away: access was removed from what is remembered, and the record is kept for later", removal.Away)
+	}
+	model.removed(removal.Record, before)
+	if err != nil {
+		failure(diags, path.Root("status"), "Access not confirmed as removed", err)
+	}
+	return removal.Record
+}
+
+// Delete implements resource.Resource.
+func (r *grantResource) Delete(ctx context.Context, req resource.DeleteRequest, resp *resource.DeleteResponse) {
+	var state grantModel
+	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
+	record := lifecycle.Record{Grant: nhi.ApprovalID(state.ID.ValueString())}
+	recall(ctx, req.Private, &record, &resp.Diagnostics)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	r.session.applying(ctx, &resp.Diagnostics)
+	r.revoke(ctx, record, lifecycle.ReasonDestroyed, &state, targetsOf(state.Targets), &resp.Diagnostics)
+	if resp.Diagnostics.HasError() {
+		resp.Diagnostics.Append(resp.State.Set(ctx, state)...)
+	}
+}

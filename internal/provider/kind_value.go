@@ -1,0 +1,123 @@
+package provider
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/hashicorp/terraform-plugin-framework/attr"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+)
+
+// chosen returns the one kind whose block is set in object. Several or none
+// is an error; unknown says that this cannot be told yet.
+func chosen(object types.Object, kinds []connector.Kind) (kind connector.Kind, block types.Object, unknown bool, err error) {
+	var names []string
+	for _, k := range kinds {
+		value, exists := object.Attributes()[k.Name]
+		if !exists || value.IsNull() {
+			continue
+		}
+		if value.IsUnknown() {
+			unknown = true
+		}
+		names = append(names, k.Name)
+		kind = k
+		block, _ = value.(types.Object)
+	}
+	switch {
+	case len(names) == 1:
+		return kind, block, unknown, nil
+	case unknown:
+		return connector.Kind{}, types.Object{}, true, nil
+	case len(names) == 0:
+		return kind, block, false, fmt.Errorf("must have exactly one kind of %s: %w", strings.Join(kindNames(kinds), ", "), nhi.ErrInvalid)
+	default:
+		return kind, block, false, fmt.Errorf("must have exactly one kind, not %s: %w", strings.Join(names, " and "), nhi.ErrInvalid)
+	}
+}
+
+func kindNames(kinds []connector.Kind) []string {
+	names := make([]string, 0, len(kinds))
+	for _, kind := range kinds {
+		names = append(names, kind.Name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// fieldValues reads the plain values of a block. Null ones are left out, and
+// the names of the unknown ones come back beside them.
+func fieldValues(block types.Object, fields []connector.Field) (values nhi.Values, unknown []string) {
+	values = nhi.Values{}
+	for _, field := range fields {
+		attribute, ok := block.Attributes()[field.Name]
+		if !ok || attribute.IsNull() {
+			continue
+		}
+		value, known := fieldValue(attribute)
+		if !known {
+			unknown = append(unknown, field.Name)
+			continue
+		}
+		values[field.Name] = value
+	}
+	return values, unknown
+}
+
+// fieldValue turns an attribute into a value; false where any part is unknown.
+func fieldValue(attribute attr.Value) (nhi.Value, bool) {
+	if attribute.IsUnknown() {
+		return nhi.Value{}, false
+	}
+	switch attribute := attribute.(type) {
+	case types.String:
+		return nhi.Text(attribute.ValueString()), true
+	case types.Bool:
+		return nhi.Text(strconv.FormatBool(attribute.ValueBool())), true
+	case types.Set:
+		return listValue(attribute.Elements(), func(_ int, text string) string { return text })
+	case types.Map:
+		keys := slices.Sorted(maps.Keys(attribute.Elements()))
+		elements := make([]attr.Value, len(keys))
+		for i, key := range keys {
+			elements[i] = attribute.Elements()[key]
+		}
+		return listValue(elements, func(i int, text string) string { return keys[i] + "=" + text })
+	default:
+		return nhi.Value{}, false
+	}
+}
+
+func listValue(elements []attr.Value, item func(int, string) string) (nhi.Value, bool) {
+	items := make([]string, len(elements))
+	for i, element := range elements {
+		text, ok := element.(types.String)
+		if !ok || text.IsUnknown() {
+			return nhi.Value{}, false
+		}
+		items[i] = item(i, text.ValueString())
+	}
+	return nhi.List(items...), true
+}
+
+// settings splits the values of a system into plain and secret ones.
+func settings(values nhi.Values, fields []connector.Field) connector.Settings {
+	split := connector.Settings{Values: nhi.Values{}, Secrets: map[string]nhi.Secret{}}
+	for _, field := range fields {
+		value, ok := values[field.Name]
+		switch {
+		case !ok:
+		case field.Secret:
+			split.Secrets[field.Name] = nhi.NewSecret(value.Text())
+		default:
+			split.Values[field.Name] = value
+		}
+	}
+	return split
+}

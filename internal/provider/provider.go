@@ -1,0 +1,151 @@
+// Package provider is the Terraform face of the lifecycle. It is the only
+// package that imports terraform-plugin-*: it turns configuration into nouns,
+// calls the lifecycle, and turns errors into diagnostics.
+package provider
+
+import (
+	"context"
+	"time"
+
+	"github.com/hashicorp/terraform-plugin-framework/datasource"
+	"github.com/hashicorp/terraform-plugin-framework/ephemeral"
+	"github.com/hashicorp/terraform-plugin-framework/provider"
+	"github.com/hashicorp/terraform-plugin-framework/provider/schema"
+	"github.com/hashicorp/terraform-plugin-framework/resource"
+	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector/builtin"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+)
+
+var (
+	_ provider.Provider                       = (*Provider)(nil)
+	_ provider.ProviderWithEphemeralResources = (*Provider)(nil)
+)
+
+// Options are the seams of a provider. The zero value is what Terraform runs.
+type Options struct {
+	// Now supplies local, store and target time; time.Now where it is nil.
+	Now func() time.Time
+	// Kinds are the connectors; builtin.All where it is nil.
+	Kinds []connector.Kind
+	// Pins returns the trusted roots; lifecycle.Pins where it is nil.
+	Pins func() ([]nhi.Digest, error)
+	// SpoolDir is where records wait while the ledger is away; a folder of the
+	// user's cache where it is empty.
+	SpoolDir string
+}
+
+// Provider is the nhi provider.
+type Provider struct {
+	version string
+	options Options
+	kinds   []connector.Kind
+}
+
+// New returns a function that makes the provider, as the plugin server wants it.
+func New(version string, options Options) func() provider.Provider {
+	if options.Now == nil {
+		options.Now = time.Now
+	}
+	kinds := options.Kinds
+	if kinds == nil {
+		kinds = builtin.All()
+	}
+	return func() provider.Provider { return &Provider{version: version, options: options, kinds: kinds} }
+}
+
+// Metadata implements provider.Provider.
+func (p *Provider) Metadata(_ context.Context, _ provider.MetadataRequest, resp *provider.MetadataResponse) {
+	resp.TypeName = "nhi"
+	resp.Version = p.version
+}
+
+// Schema implements provider.Provider.
+func (p *Provider) Schema(_ context.Context, _ provider.SchemaRequest, resp *provider.SchemaResponse) {
+	resp.Schema = schema.Schema{
+		MarkdownDescription: "Orchestrates the life of non-human identities: request, approval, policy, access in every target system, expiry, and removal that is confirmed everywhere it was granted.",
+		Attributes: map[string]schema.Attribute{
+			"environment": schema.StringAttribute{
+				Optional:            true,
+				MarkdownDescription: "The environment that this workspace speaks for, such as `production`. Required.",
+				Validators:          []validator.String{checked(nhi.CheckName)},
+			},
+			"scope": schema.StringAttribute{
+				Optional:            true,
+				MarkdownDescription: "The team and workload that this workspace speaks for, such as `payments/etl`. Required.",
+				Validators:          []validator.String{checked(nhi.CheckScope)},
+			},
+			"ledger": schema.SingleNestedAttribute{
+				Optional:            true,
+				MarkdownDescription: "Where the record is kept. `nhi init` makes it; the provider never does. Required.",
+				Attributes: map[string]schema.Attribute{
+					"local": schema.SingleNestedAttribute{
+						Optional:            true,
+						MarkdownDescription: "A ledger in a folder of this machine.",
+						Attributes: map[string]schema.Attribute{
+							"path": schema.StringAttribute{Optional: true, MarkdownDescription: "The folder, such as `.nhi`. Never keep it in Git. Required."},
+						},
+					},
+				},
+			},
+			"policy_file": schema.StringAttribute{
+				Optional:            true,
+				MarkdownDescription: "The signed policy; its signatures stand beside it, with `.sig` added to the name. Where it is not set, the newest policy in the ledger decides, and plans cannot check requests against it.",
+			},
+			"decisions_dir": schema.StringAttribute{
+				Optional:            true,
+				MarkdownDescription: "A folder of decision files (`*.decision`), so that a pull request can carry approvals.",
+			},
+			"requester": schema.SingleNestedAttribute{
+				Optional:            true,
+				MarkdownDescription: "Proves who asks. Where nobody is proven, every quorum is one larger.",
+				Attributes: map[string]schema.Attribute{
+					"ssh_key_file": schema.StringAttribute{Optional: true, MarkdownDescription: "An SSH private key, or the public key of one in the SSH agent, of a person that the policy names."},
+				},
+			},
+			"read_only": schema.BoolAttribute{
+				Optional:            true,
+				MarkdownDescription: "Issues no credentials, for plans of changes that nobody has reviewed. `NHI_READ_ONLY=1` does the same.",
+			},
+			"systems": schema.MapNestedAttribute{
+				Optional:            true,
+				MarkdownDescription: "The target systems by name, each of exactly one kind.",
+				NestedObject:        schema.NestedAttributeObject{Attributes: systemAttributes(p.kinds)},
+			},
+		},
+	}
+}
+
+// Resources implements provider.Provider.
+func (p *Provider) Resources(context.Context) []func() resource.Resource {
+	return []func() resource.Resource{
+		func() resource.Resource { return &identityResource{} },
+		func() resource.Resource { return &approvalResource{kinds: p.kinds} },
+		func() resource.Resource { return &grantResource{} },
+	}
+}
+
+// DataSources implements provider.Provider.
+func (p *Provider) DataSources(context.Context) []func() datasource.DataSource { return nil }
+
+// EphemeralResources implements provider.ProviderWithEphemeralResources.
+func (p *Provider) EphemeralResources(context.Context) []func() ephemeral.EphemeralResource {
+	return []func() ephemeral.EphemeralResource{
+		func() ephemeral.EphemeralResource { return &credentialEphemeral{kinds: p.kinds} },
+	}
+}
+
+// providerModel is the provider block.
+type providerModel struct {
+	Environment  types.String `tfsdk:"environment"`
+	Scope        types.String `tfsdk:"scope"`
+	Ledger       types.Object `tfsdk:"ledger"`
+	PolicyFile   types.String `tfsdk:"policy_file"`
+	DecisionsDir types.String `tfsdk:"decisions_dir"`
+	Requester    types.Object `tfsdk:"requester"`
+	ReadOnly     types.Bool   `tfsdk:"read_only"`
+	Systems      types.Map    `tfsdk:"systems"`
+}

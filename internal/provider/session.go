@@ -1,0 +1,285 @@
+package provider
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/provider"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+	"github.com/hashicorp/terraform-plugin-framework/types/basetypes"
+	"golang.org/x/crypto/ssh"
+
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/ledger"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/ledger/local"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/lifecycle"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/policy"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/signature"
+)
+
+// readOnlyVariable switches read_only on from outside.
+const readOnlyVariable = "NHI_READ_ONLY"
+
+// session is what Configure hands to every resource: the provider block, with
+// nothing contacted yet.
+type session struct {
+	engine      *lifecycle.Engine
+	environment types.String
+	scope       types.String
+	requester   string // path of the requester's key; empty where nobody is proven
+	readOnly    bool
+}
+
+// Configure implements provider.Provider. It never fails because of ledger,
+// policy, root, clock or a system: what is missing shows where it is needed.
+func (p *Provider) Configure(ctx context.Context, req provider.ConfigureRequest, resp *provider.ConfigureResponse) {
+	var model providerModel
+	resp.Diagnostics.Append(req.Config.Get(ctx, &model)...)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	systems, diags := p.systems(model.Systems)
+	resp.Diagnostics.Append(diags...)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	pins := p.options.Pins
+	if pins == nil {
+		pins = lifecycle.Pins
+	}
+	s := &session{
+		environment: model.Environment, scope: model.Scope,
+		requester: textAt(model.Requester, "ssh_key_file").ValueString(),
+		readOnly:  model.ReadOnly.ValueBool() || readOnlyFromOutside(),
+		engine: lifecycle.New(lifecycle.Config{
+			OpenLedger: p.openLedger(model.Ledger), PolicyFile: model.PolicyFile.ValueString(),
+			DecisionsDir: model.DecisionsDir.ValueString(), SpoolDir: p.spoolDir(), Pins: pins,
+			Systems: systems, Now: p.options.Now,
+		}),
+	}
+	s.warn(&resp.Diagnostics)
+	resp.ResourceData, resp.EphemeralResourceData, resp.DataSourceData = s, s, s
+}
+
+func readOnlyFromOutside() bool {
+	on, err := strconv.ParseBool(os.Getenv(readOnlyVariable))
+	return err == nil && on
+}
+
+// warn says early what is missing: a word, not a failure.
+func (s *session) warn(diags *diag.Diagnostics) {
+	if s.environment.IsNull() || s.scope.IsNull() {
+		diags.AddWarning("Provider block is incomplete", "environment and scope say what this workspace speaks for. Without them nothing can be requested or granted; what is granted can still be removed.")
+	}
+	if _, err := s.engine.Root(); err != nil && !errors.Is(err, lifecycle.ErrNotKnownYet) {
+		warning(diags, "Nothing can be granted in this run", err)
+	}
+}
+
+// applying is called at the start of every apply: it writes to the ledger what
+// was recorded while it was away.
+func (s *session) applying(ctx context.Context, diags *diag.Diagnostics) {
+	if err := s.engine.Flush(ctx); err != nil && !errors.Is(err, lifecycle.ErrNoTrustedLedger) {
+		warning(diags, "Records of earlier removals still wait to be written to the ledger", err)
+	}
+}
+
+func (p *Provider) spoolDir() string {
+	if p.options.SpoolDir != "" {
+		return p.options.SpoolDir
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		cache = os.TempDir()
+	}
+	return filepath.Join(cache, "nhi", "spool")
+}
+
+// openLedger returns how to open the ledger of the provider block.
+func (p *Provider) openLedger(block types.Object) func(context.Context) (*ledger.Ledger, error) {
+	return func(ctx context.Context) (*ledger.Ledger, error) {
+		if block.IsUnknown() {
+			return nil, fmt.Errorf("the provider's ledger is %w", lifecycle.ErrNotKnownYet)
+		}
+		inner, _ := block.Attributes()["local"].(types.Object)
+		where := textAt(inner, "path")
+		switch {
+		case inner.IsUnknown() || where.IsUnknown():
+			return nil, fmt.Errorf("the provider's ledger is %w", lifecycle.ErrNotKnownYet)
+		case where.ValueString() == "":
+			return nil, fmt.Errorf("the provider block names no ledger: %w", ledger.ErrNoLedger)
+		}
+		store, err := local.Open(where.ValueString(), p.options.Now, true)
+		if err != nil {
+			return nil, err
+		}
+		book, err := ledger.Open(ctx, store, "terraform-provider-nhi "+p.version)
+		if err != nil {
+			return nil, errors.Join(err, store.Close())
+		}
+		return book, nil
+	}
+}
+
+// textAt returns a string attribute of an object; null where there is none.
+func textAt(object types.Object, name string) types.String {
+	if object.IsUnknown() {
+		return types.StringUnknown()
+	}
+	text, ok := object.Attributes()[name].(types.String)
+	if !ok {
+		return types.StringNull()
+	}
+	return text
+}
+
+// systems reads the systems map. What is unknown is kept as such.
+func (p *Provider) systems(block types.Map) (*lifecycle.Systems, diag.Diagnostics) {
+	var diags diag.Diagnostics
+	systems := lifecycle.NewSystems(p.kinds)
+	if block.IsUnknown() {
+		systems.MarkUnknown()
+		return systems, diags
+	}
+	for name, element := range block.Elements() {
+		at := path.Root("systems").AtMapKey(name)
+		if err := nhi.CheckName(name); err != nil {
+			diags.AddAttributeError(at, "Invalid name of a system", sentence(err))
+			continue
+		}
+		object, ok := element.(types.Object)
+		if !ok || object.IsUnknown() {
+			systems.AddUnknown(name, "")
+			continue
+		}
+		p.addSystem(systems, name, object, at, &diags)
+	}
+	return systems, diags
+}
+
+func (p *Provider) addSystem(systems *lifecycle.Systems, name string, object types.Object, at path.Path, diags *diag.Diagnostics) {
+	kind, block, unknown, err := chosen(object, p.kinds)
+	if err != nil {
+		diags.AddAttributeError(at, "Invalid system", sentence(fmt.Errorf("system %q %w", name, err)))
+		return
+	}
+	values, unknowns := fieldValues(block, kind.Settings)
+	if unknown || block.IsUnknown() || len(unknowns) > 0 {
+		systems.AddUnknown(name, kind.Name)
+		return
+	}
+	complete, errs := connector.Complete(kind.Settings, values)
+	for _, err := range errs {
+		diags.AddAttributeError(at.AtName(kind.Name).AtName(err.Field), "Invalid setting", sentence(err))
+	}
+	if len(errs) > 0 {
+		return
+	}
+	split := settings(complete, kind.Settings)
+	if kind.CheckSettings != nil {
+		if err := kind.CheckSettings(split); err != nil {
+			diags.AddAttributeError(at.AtName(kind.Name), "Invalid system", sentence(err))
+			return
+		}
+	}
+	if err := systems.Add(name, kind.Name, split); err != nil {
+		// Not an error of the block: a key file may be missing while access is
+		// being removed elsewhere. It shows where the system is needed.
+		systems.AddBroken(name, kind.Name, err)
+	}
+}
+
+// ledgerID returns the id of the ledger that this session writes to.
+func (s *session) ledgerID() (string, error) {
+	book, err := s.engine.Book()
+	if err != nil {
+		return "", err
+	}
+	return book.ID(), nil
+}
+
+// sign signs a request as the requester, and says who that is by the policy;
+// both are empty where no key is set.
+func (s *session) sign(text string) (string, error) {
+	if s.requester == "" {
+		return "", nil
+	}
+	signer, err := s.signer()
+	if err != nil {
+		return "", err
+	}
+	return signature.Sign(signer, signature.NamespaceRequest, text)
+}
+
+func (s *session) signer() (ssh.Signer, error) {
+	signer, err := signature.LoadSigner(s.requester, nil)
+	if err != nil {
+		return nil, fmt.Errorf("requester: %w", err)
+	}
+	return signer, nil
+}
+
+// proven says whether the requester's key belongs to a person of the policy.
+func (s *session) proven(document *policy.Document) bool {
+	if s.requester == "" {
+		return false
+	}
+	signer, err := s.signer()
+	if err != nil {
+		return false
+	}
+	_, ok := document.Person(signer.PublicKey())
+	return ok
+}
+
+// speaksFor holds where an identity belongs to the environment and the scope
+// of this provider block.
+func (s *session) speaksFor(id nhi.IdentityID) error {
+	parsed, err := nhi.ParseIdentityID(string(id))
+	if err != nil {
+		return err
+	}
+	if parsed.Environment() != s.environment.ValueString() || parsed.Scope() != s.scope.ValueString() {
+		return fmt.Errorf("%s is not of %s/%s, which this provider block speaks for: %w",
+			id, s.environment.ValueString(), s.scope.ValueString(), nhi.ErrInvalid)
+	}
+	return nil
+}
+
+// configured returns the session of a resource's Configure; nil before the
+// provider itself is configured.
+func configured(data any, diags *diag.Diagnostics) *session {
+	if data == nil {
+		return nil
+	}
+	s, ok := data.(*session)
+	if !ok {
+		diags.AddError("Unexpected provider data", fmt.Sprintf("got %T. This is a bug in the provider.", data))
+	}
+	return s
+}
+
+// list turns texts into a list value; null where there are none.
+func list(texts []string) types.List {
+	if len(texts) == 0 {
+		return types.ListNull(types.StringType)
+	}
+	elements := make([]basetypes.StringValue, len(texts))
+	for i, text := range texts {
+		elements[i] = types.StringValue(strings.TrimSpace(text))
+	}
+	value, _ := types.ListValueFrom(context.Background(), types.StringType, elements)
+	return value
+}
+
+// isNotKnownYet says whether an error only means that a value of the
+// configuration is not known in this run yet.
+func isNotKnownYet(err error) bool { return errors.Is(err, lifecycle.ErrNotKnownYet) }

@@ -1,0 +1,60 @@
+package provider
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
+
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+)
+
+// rule is a validator over a plain function of the core.
+type rule struct{ check func(string) error }
+
+// checked makes a validator of a rule. Null and unknown values pass.
+func checked(check func(string) error) validator.String { return rule{check} }
+
+// Description implements validator.String.
+func (rule) Description(context.Context) string { return "must be well formed" }
+
+// MarkdownDescription implements validator.String.
+func (r rule) MarkdownDescription(ctx context.Context) string { return r.Description(ctx) }
+
+// ValidateString implements validator.String.
+func (r rule) ValidateString(_ context.Context, req validator.StringRequest, resp *validator.StringResponse) {
+	if req.ConfigValue.IsNull() || req.ConfigValue.IsUnknown() {
+		return
+	}
+	if err := r.check(req.ConfigValue.ValueString()); err != nil {
+		resp.Diagnostics.AddAttributeError(req.Path, "Invalid value", sentence(err))
+	}
+}
+
+// checkTTL is the rule on durations.
+func checkTTL(text string) error {
+	_, err := nhi.ParseTTL(text)
+	return err
+}
+
+// checkTime is the rule on end dates.
+func checkTime(text string) error {
+	_, err := nhi.ParseTime(text)
+	return err
+}
+
+// sentence writes an error for people: without the sentinel at its end, with a
+// capital letter and a full stop.
+func sentence(err error) string {
+	text := strings.TrimSpace(err.Error())
+	for _, sentinel := range []error{nhi.ErrInvalid} {
+		if errors.Is(err, sentinel) {
+			text = strings.TrimSuffix(text, ": "+sentinel.Error())
+		}
+	}
+	if text == "" {
+		return text
+	}
+	return strings.ToUpper(text[:1]) + text[1:] + "."
+}
