@@ -16,13 +16,13 @@ func TestFlowOfAnExternalAccess(t *testing.T) {
 	w.Write(t, "main.tf", w.providerBlock("")+grantOf("720h", externalAccess))
 
 	planned := w.Plan(t)
-	wants(t, planned, 2, `+ status = "pending"`, "Waiting for approval", `needs 2 of group security`, "nhi approve "+string(etl))
+	wants(t, planned, 2, `+ status = "pending"`, "Waiting for approval", `needs 2 of group security`, "nhi approve "+string(w.etl))
 	wants(t, w.Apply(t), 0, "active = false")
 	wants(t, w.Plan(t), 0, "No changes", "Waiting for approval", "0 have approved")
 
-	w.decide(nhi.VerdictApprove, etl, ana)
+	w.decide(nhi.VerdictApprove, w.etl, ana)
 	wants(t, w.Plan(t), 0, "No changes", "1 has approved ("+ana+")")
-	w.decide(nhi.VerdictApprove, etl, ben)
+	w.decide(nhi.VerdictApprove, w.etl, ben)
 	planned = w.Plan(t)
 	wants(t, planned, 2, `~ status = "approved" -> "active"`, "approved by ana@example.com and ben@example.com (2 of 2)", "~ active = false -> true")
 	t.Log(planned.Stdout)

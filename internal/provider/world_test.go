@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -35,8 +36,13 @@ type world struct {
 	t      testing.TB
 	people map[string]ssh.Signer
 	ledger string
+	scope  string         // no other world has it: principals follow from it
+	etl    nhi.ApprovalID // of grantOf
 	ahead  time.Duration
 }
+
+// worlds counts the worlds of this process.
+var worlds atomic.Int64
 
 // The people of every world. Rae asks; Ana, Ben and Cyd are of group security.
 const (
@@ -49,6 +55,8 @@ const (
 func newWorld(t testing.TB) *world {
 	t.Helper()
 	w := &world{Workspace: testserver.NewWorkspace(t), t: t, people: map[string]ssh.Signer{}}
+	w.scope = fmt.Sprintf("payments/etl-%d", worlds.Add(1))
+	w.etl = nhi.ApprovalID("production/" + w.scope + "/orders-etl:default")
 	for _, person := range []string{"root", ana, ben, cyd, rae} {
 		w.people[person] = w.newKey(person)
 	}
@@ -162,7 +170,7 @@ terraform {
 }
 provider "nhi" {
   environment = "production"
-  scope       = "payments/etl"
+  scope       = %q
   ledger      = { local = { path = ".nhi" } }
   policy_file = "policy.hcl"
   requester   = { ssh_key_file = %q }
@@ -170,7 +178,7 @@ provider "nhi" {
 %s
   }
 }
-`, w.keyFile(rae), systems)
+`, w.scope, w.keyFile(rae), systems)
 }
 
 // grantOf is an identity, an approval and a grant called etl.
@@ -198,9 +206,6 @@ output "active" { value = nhi_grant.etl.active }
 }
 
 const externalAccess = `    aws = { external = { description = "read the export bucket" } }`
-
-// etl is the id of the approval of grantOf.
-const etl = nhi.ApprovalID("production/payments/etl/orders-etl:default")
 
 // book opens the ledger for a look or a decision.
 func (w *world) book() *ledger.Ledger {

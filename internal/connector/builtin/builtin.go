@@ -1,0 +1,19 @@
+// Package builtin lists the kinds of target system that this build knows. A
+// new connector is one folder beside it and one line here.
+package builtin
+
+import (
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector/external"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector/postgres"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector/ssh"
+)
+
+// All returns every kind, sorted by name. The caller may change the slice.
+func All() []connector.Kind {
+	return []connector.Kind{
+		external.Kind(),
+		postgres.Kind(),
+		ssh.Kind(),
+	}
+}

@@ -1,0 +1,87 @@
+package postgres_test
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector/connectortest"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector/postgres"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/testserver"
+)
+
+// TestConnector runs the suite on a server of its own, since it compares
+// fingerprints of the whole server.
+func TestConnector(t *testing.T) {
+	t.Parallel()
+	server := testserver.PrivatePostgres(t)
+	server.Exec("CREATE ROLE orders_ro; CREATE ROLE orders_rw; CREATE TABLE orders (n int); GRANT SELECT ON orders TO orders_ro")
+	connectortest.Run(t, connectortest.Setup{
+		Kind:     postgres.Kind(),
+		Settings: settings(server.URL("")),
+		Access:   func(*testing.T) nhi.Values { return access("orders_ro", "orders_rw") },
+		Narrower: func(*testing.T) nhi.Values { return access("orders_ro") },
+		Works: func(t *testing.T, account connector.Account, credential connector.Credential) bool {
+			url := credential.Values["url"].Reveal()
+			if url == "" {
+				url = server.UserURL(account.Principal, "a guess")
+			}
+			return canRead(t, url, "orders")
+		},
+		Fingerprint: func(*testing.T) string { return fingerprint(server) },
+		Unreachable: func(t *testing.T) connector.Settings {
+			return settings("postgres://nhi_admin:" + server.Password() + "@127.0.0.1:" + strconv.Itoa(testserver.FreePort(t)) +
+				"/" + server.Database() + "?sslmode=disable")
+		},
+		Foreign: func(t *testing.T, account connector.Account) func() bool {
+			server.Exec("CREATE ROLE " + pgx.Identifier{account.Principal}.Sanitize() + " LOGIN")
+			before := fingerprint(server)
+			return func() bool { return fingerprint(server) == before }
+		},
+		FreeText: map[string]string{"roles": "a role can really be called so; names are quoted, never spliced"},
+	})
+}
+
+func settings(url string) connector.Settings {
+	return connector.Settings{Values: nhi.Values{}, Secrets: map[string]nhi.Secret{"url": nhi.NewSecret(url)}}
+}
+
+func access(roles ...string) nhi.Values { return nhi.Values{"roles": nhi.List(roles...)} }
+
+// fingerprint holds every role, password verifier, comment, membership and
+// role setting of the server.
+func fingerprint(server *testserver.PostgresServer) string {
+	return server.Query(`SELECT pg_catalog.md5(
+		(SELECT string_agg(a::text, '|' ORDER BY oid) FROM pg_authid a) ||
+		(SELECT string_agg(m::text, '|' ORDER BY m::text) FROM pg_auth_members m) ||
+		(SELECT coalesce(string_agg(d::text, '|' ORDER BY d::text), '') FROM pg_shdescription d) ||
+		(SELECT coalesce(string_agg(s::text, '|' ORDER BY s::text), '') FROM pg_db_role_setting s))`)[0][0]
+}
+
+// canRead logs in and reads a table; false is a clear refusal by the server,
+// and any other error fails the test.
+func canRead(t *testing.T, url, table string) bool {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, url)
+	if err == nil {
+		defer func() { _ = conn.Close(ctx) }()
+		_, err = conn.Exec(ctx, "SELECT * FROM "+table)
+	}
+	var refusal *pgconn.PgError
+	if errors.As(err, &refusal) && (refusal.Code == "28P01" || refusal.Code == "28000" || refusal.Code == "42501") {
+		return false
+	}
+	if err != nil {
+		t.Fatalf("neither let in nor refused: %v", err)
+	}
+	return true
+}
