@@ -62,6 +62,8 @@ type Target struct {
 	ID        string     `json:"id"`
 	Evidence  string     `json:"evidence"`
 	Access    nhi.Values `json:"access"`
+	NotBefore time.Time  `json:"not_before"`
+	NotAfter  time.Time  `json:"not_after"`
 }
 
 // IntentBody is durable before the first effect. Whoever wrote the last one
@@ -152,3 +154,11 @@ func (BlockBody) Type() string { return "block@1" }
 
 // Type implements Body.
 func (LiftBody) Type() string { return "lift@1" }
+
+// WithdrawalBody records that a request is no longer asked for.
+type WithdrawalBody struct {
+	Request nhi.Digest `json:"request"`
+}
+
+// Type implements Body.
+func (WithdrawalBody) Type() string { return "withdrawal@1" }

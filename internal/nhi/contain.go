@@ -35,13 +35,14 @@ func (a Access) contains(other Access, privilege PrivilegeFunc) bool {
 		if !ok {
 			return false
 		}
-		if signed.IsList() && asked.IsList() && privilege(a.Kind, name) {
-			if len(asked.items) == 0 || slices.ContainsFunc(asked.items, func(item string) bool { return !slices.Contains(signed.items, item) }) {
-				return false
-			}
+		if signed.Equal(asked) {
 			continue
 		}
-		if !signed.Equal(asked) {
+		// An empty list may mean "all" to a connector, so it is not fewer.
+		if !signed.IsList() || !asked.IsList() || !privilege(a.Kind, name) || len(asked.items) == 0 {
+			return false
+		}
+		if slices.ContainsFunc(asked.items, func(item string) bool { return !slices.Contains(signed.items, item) }) {
 			return false
 		}
 	}

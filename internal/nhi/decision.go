@@ -41,7 +41,8 @@ type Head struct {
 // String writes the head as NUMBER HASH.
 func (h Head) String() string { return strconv.FormatUint(h.Seq, 10) + " " + string(h.Hash) }
 
-// ParseHead reads what String wrote.
+// ParseHead reads what String wrote; ErrNotCanonical where it is written in
+// another way.
 func ParseHead(text string) (Head, error) {
 	number, hash, _ := strings.Cut(text, " ")
 	seq, err := strconv.ParseUint(number, 10, 63)
@@ -52,7 +53,11 @@ func ParseHead(text string) (Head, error) {
 	if err != nil {
 		return Head{}, fmt.Errorf("head: %w", err)
 	}
-	return Head{Seq: seq, Hash: digest}, nil
+	head := Head{Seq: seq, Hash: digest}
+	if head.String() != text {
+		return Head{}, fmt.Errorf("head %.100q: %w", text, ErrNotCanonical)
+	}
+	return head, nil
 }
 
 // Decision is a person's verdict on a request, with its own dates and with
@@ -109,6 +114,17 @@ func (d Decision) check() error {
 	if d.PolicyVersion < 1 {
 		return fmt.Errorf("policy version %d: %w", d.PolicyVersion, ErrInvalid)
 	}
+	if _, err := ParseDigest(string(d.PolicyDigest)); err != nil {
+		return fmt.Errorf("policy: %w", err)
+	}
+	if _, err := ParseHead(d.Head.String()); err != nil {
+		return err
+	}
+	for _, t := range []time.Time{d.SignedAt, d.ActivateBefore, d.NotAfter} {
+		if err := checkTime(t); err != nil {
+			return err
+		}
+	}
 	request, err := ParseRequest(d.Request)
 	if err != nil {
 		return err
@@ -134,14 +150,14 @@ func ParseDecision(text string) (Decision, error) {
 	decision.PolicyVersion, _ = strconv.Atoi(version)
 	decision.PolicyDigest = Digest(digest)
 	if _, err := ParseDigest(digest); err != nil {
-		r.fail("policy digest: %v", err)
+		r.fail("policy digest: %w", err)
 	}
 	decision.SignedAt = r.parsedTime(r.line("", "signed at"))
 	decision.ActivateBefore = r.parsedTime(r.line("", "activate before"))
 	decision.NotAfter = r.parsedTime(r.line("", "not after"))
 	head, err := ParseHead(r.line("", "head"))
 	if err != nil {
-		r.fail("%v", err)
+		r.fail("%w", err)
 	}
 	decision.Head = head
 	r.line("", "request") // compared when the text is written again

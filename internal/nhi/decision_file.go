@@ -1,6 +1,7 @@
 package nhi
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -56,7 +57,8 @@ func DecisionList(texts []string) (string, error) {
 }
 
 // Listed says whether the list names this decision text for this approval, and
-// is itself in canonical form: sorted lines, each once.
+// is itself in canonical form: 1 to MaxList sorted lines, each once, each the
+// digest of a text and an approval. What is signed has no other meaning.
 func (s SignedDecision) Listed(approval ApprovalID) bool {
 	lines := strings.SplitAfter(s.List, "\n")
 	if last := lines[len(lines)-1]; last != "" || len(lines)-1 > MaxList {
@@ -66,7 +68,19 @@ func (s SignedDecision) Listed(approval ApprovalID) bool {
 	if !slices.IsSorted(lines) || len(slices.Compact(slices.Clone(lines))) != len(lines) {
 		return false
 	}
-	return slices.Contains(lines, ListLine(s.Text, approval))
+	if !slices.Contains(lines, ListLine(s.Text, approval)) {
+		return false
+	}
+	return !slices.ContainsFunc(lines, func(line string) bool { return !isListLine(line) })
+}
+
+func isListLine(line string) bool {
+	digest, approval, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
+	if _, err := ParseDigest(digest); err != nil {
+		return false
+	}
+	_, err := ParseApprovalID(approval)
+	return err == nil
 }
 
 // File returns the decision file: the text, the list and the signature, each
@@ -76,10 +90,13 @@ func (s SignedDecision) File() string {
 }
 
 // ParseDecisionFile reads a decision file. It checks the form and the texts,
-// not the signature. Line endings other than LF are ErrInvalid.
+// and that the list names the text, but not the signature. Line endings other than LF are ErrInvalid.
 func ParseDecisionFile(data []byte) (SignedDecision, error) {
 	if len(data) > MaxTextBytes {
 		return SignedDecision{}, fmt.Errorf("decision file is longer than %d bytes: %w", MaxTextBytes, ErrInvalid)
+	}
+	if bytes.ContainsRune(data, '\r') {
+		return SignedDecision{}, fmt.Errorf("decision file has line endings other than LF: %w", ErrInvalid)
 	}
 	// A part starts on a line of its own: the end of a purpose may read alike.
 	rest, ok := strings.CutPrefix(string(data), fileHeading+"\n"+fileText)
@@ -89,8 +106,16 @@ func ParseDecisionFile(data []byte) (SignedDecision, error) {
 		return SignedDecision{}, fmt.Errorf("not a decision file (%q): %w", fileHeading, ErrInvalid)
 	}
 	signed := SignedDecision{Text: text + "\n", List: list + "\n", Signature: signature}
-	if _, err := ParseDecision(text); err != nil {
+	decision, err := ParseDecision(signed.Text)
+	if err != nil {
 		return SignedDecision{}, err
+	}
+	request, err := ParseRequest(decision.Request)
+	if err != nil {
+		return SignedDecision{}, err
+	}
+	if !signed.Listed(request.Approval) {
+		return SignedDecision{}, fmt.Errorf("the list of the decision file does not name its text, or is not sorted: %w", ErrInvalid)
 	}
 	return signed, nil
 }

@@ -58,6 +58,15 @@ func ParseTime(text string) (time.Time, error) {
 	return t.UTC(), nil
 }
 
+// checkTime holds for a time that FormatTime writes as ParseTime reads it: of
+// a year with four digits.
+func checkTime(t time.Time) error {
+	if _, err := ParseTime(FormatTime(t)); err != nil {
+		return fmt.Errorf("a time in the year %d cannot be written: %w", t.Year(), ErrInvalid)
+	}
+	return nil
+}
+
 // Earliest returns the earliest of the times that are set, or the zero time.
 func Earliest(times ...time.Time) time.Time {
 	var first time.Time

@@ -2,6 +2,7 @@ package nhi
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -28,9 +29,9 @@ func CheckName(name string) error {
 	for i := range len(name) {
 		c := name[i]
 		letter := c >= 'a' && c <= 'z' || c >= '0' && c <= '9'
-		inner := (c == '-' || c == '_') && i > 0 && i < len(name)-1
+		inner := (c == '-' || c == '_') && i > 0 && i < len(name)-1 && name[i-1] != '-' && name[i-1] != '_'
 		if !letter && !inner {
-			return fmt.Errorf("%q may hold only a-z, 0-9 and inner - or _: %w", name, ErrInvalid)
+			return fmt.Errorf("%q may hold only a-z, 0-9 and inner single - or _: %w", name, ErrInvalid)
 		}
 	}
 	return nil
@@ -79,16 +80,23 @@ func CheckTextUpTo(text string, limit int) error {
 	if strings.TrimSpace(text) != text {
 		return fmt.Errorf("%.80q must not start or end with white space: %w", text, ErrInvalid)
 	}
+	if first, _ := utf8.DecodeRuneInString(text); unicode.IsMark(first) {
+		return fmt.Errorf("starts with %U, which would change the character before it: %w", first, ErrInvalid)
+	}
 	for _, r := range text {
 		if r != ' ' && !unicode.IsGraphic(r) || unicode.Is(unicode.Zs, r) && r != ' ' {
 			return fmt.Errorf("holds the character %U, which can hide or forge text: %w", r, ErrInvalid)
 		}
-		if r == '\u2800' || r == '\u3164' || r == '\u115f' || r == '\u1160' || r == '\uffa0' || unicode.Is(unicode.Variation_Selector, r) {
+		if unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector) || slices.Contains(blanks, r) {
 			return fmt.Errorf("holds the character %U, which cannot be seen: %w", r, ErrInvalid)
 		}
 	}
 	return nil
 }
+
+// blanks are graphic characters that leave nothing on the screen, beyond those
+// that Unicode calls ignorable: the empty Braille pattern and the null notehead.
+var blanks = []rune{'\u2800', '\U0001d159'}
 
 // IdentityID is ENVIRONMENT/SCOPE/NAME, the name of an identity in a ledger.
 type IdentityID string

@@ -13,6 +13,10 @@ const requestHeading = "nhi request 1"
 // one activation.
 const notReusable = "no"
 
+// MaxRequestBytes bounds a request text. It leaves room in MaxTextBytes for a
+// decision on it, together with the longest list and the signature.
+const MaxRequestBytes = 512 << 10
+
 // Request is the exact access asked for. Its text is what approvers sign and
 // names nothing else, so that editing a justification asks nobody.
 type Request struct {
@@ -56,6 +60,9 @@ func (r Request) Check() error {
 	if err := CheckTTL(r.TTL); err != nil {
 		return fmt.Errorf("ttl: %w", err)
 	}
+	if err := checkTime(r.ReusableUntil); err != nil {
+		return fmt.Errorf("reusable until: %w", err)
+	}
 	return r.Access.Check()
 }
 
@@ -83,6 +90,9 @@ func (r Request) Text() (string, error) {
 	w.line("", "reusable until", reusable)
 	for _, key := range r.Access.Keys() {
 		writeAccess(w, key, r.Access[key])
+	}
+	if w.out.Len() > MaxRequestBytes {
+		return "", fmt.Errorf("request is %d bytes long, and %d is the longest allowed: %w", w.out.Len(), MaxRequestBytes, ErrInvalid)
 	}
 	return w.out.String(), nil
 }
@@ -160,7 +170,7 @@ func (r *textReader) number(name string) int {
 func (r *textReader) ttl(name string) time.Duration {
 	ttl, err := ParseTTL(r.line("", name))
 	if err != nil {
-		r.fail("%s: %v", name, err)
+		r.fail("%s: %w", name, err)
 	}
 	return ttl
 }
@@ -168,7 +178,7 @@ func (r *textReader) ttl(name string) time.Duration {
 func (r *textReader) parsedTime(text string) time.Time {
 	t, err := ParseTime(text)
 	if err != nil {
-		r.fail("%v", err)
+		r.fail("%w", err)
 	}
 	return t
 }

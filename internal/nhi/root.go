@@ -30,8 +30,8 @@ func (r Root) Text() (string, error) {
 	w.line("", "version", strconv.Itoa(r.Version))
 	w.line("", "threshold", strconv.Itoa(r.Threshold))
 	for _, key := range r.Keys {
-		if err := CheckTextUpTo(key, MaxSetting); err != nil {
-			return "", fmt.Errorf("root key: %w", err)
+		if err := CheckTextUpTo(key, MaxSetting); err != nil || key == "" {
+			return "", fmt.Errorf("root key %.60q: %w", key, ErrInvalid)
 		}
 		w.line("", "key", key)
 	}

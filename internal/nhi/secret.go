@@ -1,6 +1,7 @@
 package nhi
 
 import (
+	"crypto/subtle"
 	"fmt"
 	"io"
 	"log/slog"
@@ -11,17 +12,33 @@ const redacted = "***"
 
 // Secret is a value that must not be seen. It prints as *** through String,
 // GoString, every fmt verb, JSON, text encoding and slog; only Reveal opens it.
-type Secret struct{ value string }
+type Secret struct {
+	// value is a pointer because fmt reaches past our methods where a Secret is
+	// an unexported field of what is printed, and for the verb %p; there it
+	// prints an address.
+	value *string
+}
 
 // NewSecret wraps value.
-func NewSecret(value string) Secret { return Secret{value: value} }
+func NewSecret(value string) Secret { return Secret{value: &value} }
 
 // Reveal returns the value itself. Call it only where the value is handed to
 // the system that it is for.
-func (s Secret) Reveal() string { return s.value }
+func (s Secret) Reveal() string {
+	if s.value == nil {
+		return ""
+	}
+	return *s.value
+}
+
+// Equal says whether both hold the same value. Two Secrets are not compared
+// with ==, which asks whether they are one.
+func (s Secret) Equal(other Secret) bool {
+	return subtle.ConstantTimeCompare([]byte(s.Reveal()), []byte(other.Reveal())) == 1
+}
 
 // IsZero says whether no value is held.
-func (s Secret) IsZero() bool { return s.value == "" }
+func (s Secret) IsZero() bool { return s.Reveal() == "" }
 
 // String implements fmt.Stringer.
 func (Secret) String() string { return redacted }

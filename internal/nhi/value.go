@@ -57,11 +57,11 @@ func (v *Value) UnmarshalJSON(data []byte) error {
 		*v = List(items...)
 		return nil
 	}
-	var text string
-	if err := json.Unmarshal(data, &text); err != nil {
-		return fmt.Errorf("a value is a string or a list of strings: %w", err)
+	var text *string
+	if err := json.Unmarshal(data, &text); err != nil || text == nil {
+		return fmt.Errorf("a value is a string or a list of strings: %w", ErrInvalid)
 	}
-	*v = Text(text)
+	*v = Text(*text)
 	return nil
 }
 

@@ -131,8 +131,11 @@ func (e *credentialEphemeral) wished(ctx context.Context, config tfsdk.Config, d
 	return leaseValue.ValueString(), ttl, targetValue.ValueString(), onInactiveValue.ValueString()
 }
 
+// errNoLease says that there is nothing to issue a credential for.
+var errNoLease = errors.New("the grant is not active")
+
 // errReadOnly says that read_only forbids credentials.
-var errReadOnly = errors.New("read_only forbids credentials")
+var errReadOnly = errors.New("credentials are forbidden by read_only")
 
 // issue makes the credential, or says why there is none.
 func (e *credentialEphemeral) issue(ctx context.Context, lease, target string, ttl time.Duration) (lifecycle.Issued, error) {
@@ -140,7 +143,7 @@ func (e *credentialEphemeral) issue(ctx context.Context, lease, target string, t
 		return lifecycle.Issued{}, errReadOnly
 	}
 	if lease == "" {
-		return lifecycle.Issued{}, fmt.Errorf("the grant has no lease: %w", nhi.ErrEnded)
+		return lifecycle.Issued{}, errNoLease
 	}
 	parsed, err := lifecycle.ParseLease(lease)
 	if err != nil {

@@ -183,3 +183,24 @@ func openFindings(record lifecycle.Record) []string {
 	}
 	return findings
 }
+
+// grantMemory is what is kept of a grant in private state.
+type grantMemory struct {
+	Record lifecycle.Record `json:"record"`
+	// Rested is what apply set last of pending and revoked: a read lays other
+	// statuses over it, and lifts them again.
+	Rested lifecycle.Status `json:"rested"`
+}
+
+// newGrantMemory is the memory of a grant whose private state is lost.
+func newGrantMemory(state grantModel) grantMemory {
+	return grantMemory{Record: lifecycle.Record{Grant: nhi.ApprovalID(state.ID.ValueString())}, Rested: restedIn(state)}
+}
+
+// restedIn is the status that a grant without access rests in.
+func restedIn(model grantModel) lifecycle.Status {
+	if model.Status.ValueString() == string(lifecycle.Revoked) {
+		return lifecycle.Revoked
+	}
+	return lifecycle.Pending
+}

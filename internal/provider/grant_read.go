@@ -19,24 +19,28 @@ import (
 func (r *grantResource) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
 	var state grantModel
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
-	known := lifecycle.Record{Grant: nhi.ApprovalID(state.ID.ValueString())}
-	recall(ctx, req.Private, &known, &resp.Diagnostics)
+	memory := newGrantMemory(state)
+	recall(ctx, req.Private, &memory, &resp.Diagnostics)
 	if resp.Diagnostics.HasError() {
 		return
 	}
 	t := ticketOf(state.Ticket)
-	view := r.session.engine.Look(ctx, t.Text, known, lifecycle.Wish{Request: t.Request, Identity: t.Identity}, state.Active.ValueBool())
+	view := r.session.engine.Look(ctx, t.Text, memory.Record, lifecycle.Wish{Request: t.Request, Identity: t.Identity}, state.Active.ValueBool())
 	if err := errors.Join(view.Warnings...); err != nil {
 		warning(&resp.Diagnostics, "Not everything about "+state.ID.ValueString()+" could be read", err)
 	}
 	if !view.Certain {
 		return
 	}
+	if view.Step == lifecycle.Rest && !state.Active.ValueBool() {
+		view.Status = memory.Rested // apply alone sets pending and revoked
+	}
 	if !r.undecided(view) {
 		state.overlay(view, r.session.engine.Systems)
 	}
-	remember(ctx, resp.Private, view.Record, &resp.Diagnostics)
-	r.downWarning(state, &resp.Diagnostics)
+	memory.Record = view.Record
+	remember(ctx, resp.Private, memory, &resp.Diagnostics)
+	r.restWarning(state, view, &resp.Diagnostics)
 	resp.Diagnostics.Append(resp.State.Set(ctx, state)...)
 }
 
@@ -46,11 +50,17 @@ func (r *grantResource) undecided(view lifecycle.View) bool {
 	return view.Standing == nil && (view.Status == lifecycle.Pending || view.Record.Phase == lifecycle.PhaseUnfinished)
 }
 
-// downWarning says in every plan that a revoked grant is down.
-func (r *grantResource) downWarning(state grantModel, diags *diag.Diagnostics) {
-	if state.Status.ValueString() == string(lifecycle.Revoked) {
+// restWarning says in every plan why a grant rests without access, where
+// nothing that is under way would change it.
+func (r *grantResource) restWarning(state grantModel, view lifecycle.View, diags *diag.Diagnostics) {
+	id := state.ID.ValueString()
+	switch {
+	case state.Status.ValueString() == string(lifecycle.Revoked):
 		diags.AddAttributeWarning(path.Root("status"), "Access is down",
-			state.ID.ValueString()+" was revoked and stays so. To have it again, ask for a new approval; otherwise remove it from the configuration.")
+			id+" was revoked and stays so. To have access again, make a new request: another approval, or another term. Otherwise remove it from the configuration.")
+	case state.Status.ValueString() == string(lifecycle.Pending) && view.Standing != nil && view.Standing.Status == lifecycle.Spent:
+		diags.AddAttributeWarning(path.Root("status"), "Approval already used",
+			id+" waits, and its approval was used: one approval serves one activation. To have access again, make a new request under another approval name.")
 	}
 }
 

@@ -95,7 +95,7 @@ func (r *grantResource) Create(ctx context.Context, req resource.CreateRequest, 
 	} else {
 		plan.Targets = targetsMap(wishedTargets(request, lifecycle.Pending))
 	}
-	remember(ctx, resp.Private, record, &resp.Diagnostics)
+	remember(ctx, resp.Private, grantMemory{Record: record, Rested: restedIn(plan)}, &resp.Diagnostics)
 	resp.Diagnostics.Append(resp.State.Set(ctx, plan)...)
 }
 
@@ -145,8 +145,9 @@ func (r *grantResource) Update(ctx context.Context, req resource.UpdateRequest, 
 	var plan, state grantModel
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
-	record := lifecycle.Record{Grant: nhi.ApprovalID(state.ID.ValueString())}
-	recall(ctx, req.Private, &record, &resp.Diagnostics)
+	memory := newGrantMemory(state)
+	recall(ctx, req.Private, &memory, &resp.Diagnostics)
+	record := memory.Record
 	if resp.Diagnostics.HasError() {
 		return
 	}
@@ -163,7 +164,11 @@ func (r *grantResource) Update(ctx context.Context, req resource.UpdateRequest, 
 		record = r.revoke(ctx, record, reason(plan, state), &plan, targetsOf(state.Targets), &resp.Diagnostics)
 		resp.Diagnostics.Append(resp.State.Set(ctx, plan)...) // also with an error: it shows what is open
 	}
-	remember(ctx, resp.Private, record, &resp.Diagnostics)
+	memory.Record = record
+	if !resp.Diagnostics.HasError() {
+		memory.Rested = restedIn(plan)
+	}
+	remember(ctx, resp.Private, memory, &resp.Diagnostics)
 	if resp.Diagnostics.HasError() {
 		return
 	}
@@ -224,8 +229,9 @@ func (r *grantResource) revoke(ctx context.Context, known lifecycle.Record, why 
 func (r *grantResource) Delete(ctx context.Context, req resource.DeleteRequest, resp *resource.DeleteResponse) {
 	var state grantModel
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
-	record := lifecycle.Record{Grant: nhi.ApprovalID(state.ID.ValueString())}
-	recall(ctx, req.Private, &record, &resp.Diagnostics)
+	memory := newGrantMemory(state)
+	recall(ctx, req.Private, &memory, &resp.Diagnostics)
+	record := memory.Record
 	if resp.Diagnostics.HasError() {
 		return
 	}

@@ -29,7 +29,7 @@ var (
 type Options struct {
 	// Now supplies local, store and target time; time.Now where it is nil.
 	Now func() time.Time
-	// Kinds are the connectors; builtin.All where it is nil.
+	// Kinds are the connectors; builtin.AllAt where it is nil.
 	Kinds []connector.Kind
 	// Pins returns the trusted roots; lifecycle.Pins where it is nil.
 	Pins func() ([]nhi.Digest, error)
@@ -52,7 +52,7 @@ func New(version string, options Options) func() provider.Provider {
 	}
 	kinds := options.Kinds
 	if kinds == nil {
-		kinds = builtin.All()
+		kinds = builtin.AllAt(options.Now)
 	}
 	return func() provider.Provider { return &Provider{version: version, options: options, kinds: kinds} }
 }

@@ -2,11 +2,11 @@ package provider
 
 import (
 	"context"
-	"errors"
 	"strings"
 
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/lifecycle"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
 )
 
@@ -44,17 +44,24 @@ func checkTime(text string) error {
 	return err
 }
 
-// sentence writes an error for people: without the sentinel at its end, with a
-// capital letter and a full stop.
+// sentence writes an error for people: without the sentinels at its end, which
+// are for the program, with a capital letter and a full stop.
 func sentence(err error) string {
 	text := strings.TrimSpace(err.Error())
-	for _, sentinel := range []error{nhi.ErrInvalid} {
-		if errors.Is(err, sentinel) {
-			text = strings.TrimSuffix(text, ": "+sentinel.Error())
+	for again := true; again; {
+		again = false
+		for _, sentinel := range silent {
+			if shorter, cut := strings.CutSuffix(text, ": "+sentinel.Error()); cut {
+				text, again = shorter, true
+			}
 		}
 	}
-	if text == "" {
-		return text
+	text = strings.TrimRight(text, ".;")
+	if first, _, _ := strings.Cut(text, " "); first != "" && !strings.ContainsAny(first, "/:_.\"") {
+		text = strings.ToUpper(text[:1]) + text[1:] // a word, and no name of something
 	}
-	return strings.ToUpper(text[:1]) + text[1:] + "."
+	return text + "."
 }
+
+// silent are the sentinels that say nothing to a reader who has read the rest.
+var silent = []error{nhi.ErrInvalid, nhi.ErrDenied, nhi.ErrNotApproved, nhi.ErrEnded, lifecycle.ErrPolicy, lifecycle.ErrUntrusted, lifecycle.ErrNoSystem}

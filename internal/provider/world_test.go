@@ -149,6 +149,15 @@ func (w *world) signPolicy(source string) {
 	w.Write(w.t, "policy.hcl.sig", block)
 }
 
+// signAnything is signPolicy for what is no policy.
+func (w *world) signAnything(source string) {
+	w.t.Helper()
+	block, err := signature.Sign(w.people["root"], signature.NamespacePolicy, source)
+	must(w.t, err)
+	w.Write(w.t, "policy.hcl", source)
+	w.Write(w.t, "policy.hcl.sig", block)
+}
+
 // twoOfSecurity is the rule of most worlds.
 const twoOfSecurity = `
 rule "production access" {

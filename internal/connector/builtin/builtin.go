@@ -3,6 +3,8 @@
 package builtin
 
 import (
+	"time"
+
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector/external"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector/postgres"
@@ -10,10 +12,13 @@ import (
 )
 
 // All returns every kind, sorted by name. The caller may change the slice.
-func All() []connector.Kind {
+func All() []connector.Kind { return AllAt(time.Now) }
+
+// AllAt is All with another clock, for the connectors that have one.
+func AllAt(now func() time.Time) []connector.Kind {
 	return []connector.Kind{
 		external.Kind(),
 		postgres.Kind(),
-		ssh.Kind(),
+		ssh.KindAt(now),
 	}
 }

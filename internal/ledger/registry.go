@@ -1,0 +1,129 @@
+package ledger
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+)
+
+// bodiesByType decodes the body of each type of entry that this release knows.
+var bodiesByType = map[string]func(json.RawMessage) (Body, error){
+	RootBody{}.Type():         decodeAs[RootBody],
+	PolicyBody{}.Type():       decodeAs[PolicyBody],
+	IdentityBody{}.Type():     decodeAs[IdentityBody],
+	RequestBody{}.Type():      decodeAs[RequestBody],
+	DecisionBody{}.Type():     decodeAs[DecisionBody],
+	IntentBody{}.Type():       decodeAs[IntentBody],
+	EffectBody{}.Type():       decodeAs[EffectBody],
+	VerificationBody{}.Type(): decodeAs[VerificationBody],
+	UseBody{}.Type():          decodeAs[UseBody],
+	BlockBody{}.Type():        decodeAs[BlockBody],
+	LiftBody{}.Type():         decodeAs[LiftBody],
+	WithdrawalBody{}.Type():   decodeAs[WithdrawalBody],
+}
+
+// Types returns the names of all types of entry that this release knows, sorted.
+func Types() []string { return slices.Sorted(maps.Keys(bodiesByType)) }
+
+func decodeAs[B Body](data json.RawMessage) (Body, error) {
+	var body B
+	if err := json.Unmarshal(data, &body); err != nil {
+		return nil, err
+	}
+	return body, nil
+}
+
+// encodeBody returns the type and the stored bytes of body.
+func encodeBody(body Body) (string, json.RawMessage, error) {
+	normal, ok := normalBody(body)
+	if !ok {
+		return "", nil, fmt.Errorf("a body of Go type %T cannot be stored: %w", body, nhi.ErrInvalid)
+	}
+	data, err := json.Marshal(normal)
+	if err != nil {
+		return "", nil, fmt.Errorf("body of type %s: %w: %w", normal.Type(), nhi.ErrInvalid, err)
+	}
+	return normal.Type(), data, nil
+}
+
+// normalBody returns a copy of body with one way to write each thing: empty
+// rather than null, times in UTC, and words that systems and people wrote as
+// valid UTF-8, so that the record of a removal is never refused because of
+// them. What is signed is left as it is. It is false for what is no body.
+func normalBody(body Body) (Body, bool) {
+	switch b := body.(type) {
+	case RootBody:
+		b.Signatures = filled(b.Signatures)
+		return b, true
+	case IdentityBody:
+		b.Identity.ExpiresAt = b.Identity.ExpiresAt.UTC()
+		return b, true
+	case IntentBody:
+		return normalIntent(b), true
+	case EffectBody:
+		b.Targets = normalTargets(b.Targets)
+		return b, true
+	case VerificationBody:
+		return normalVerification(b), true
+	case BlockBody:
+		return BlockBody{Reason: words(b.Reason), By: words(b.By)}, true
+	case LiftBody:
+		return LiftBody{Reason: words(b.Reason), By: words(b.By)}, true
+	case PolicyBody, RequestBody, DecisionBody, UseBody, WithdrawalBody:
+		return b, true
+	default:
+		return nil, false
+	}
+}
+
+func normalIntent(b IntentBody) IntentBody {
+	b.Reason = words(b.Reason)
+	b.StartedAt, b.ExpiresAt = b.StartedAt.UTC(), b.ExpiresAt.UTC()
+	b.Targets = normalTargets(b.Targets)
+	if b.Heads == nil {
+		b.Heads = map[string]nhi.Head{}
+	}
+	return b
+}
+
+func normalTargets(targets map[string]Target) map[string]Target {
+	normal := make(map[string]Target, len(targets))
+	for key, target := range targets {
+		target.Evidence = words(target.Evidence)
+		target.NotBefore, target.NotAfter = target.NotBefore.UTC(), target.NotAfter.UTC()
+		if target.Access == nil {
+			target.Access = nhi.Values{}
+		}
+		normal[key] = target
+	}
+	return normal
+}
+
+func normalVerification(b VerificationBody) VerificationBody {
+	targets := make(map[string]Verified, len(b.Targets))
+	for key, verified := range b.Targets {
+		verified.Privileges = filled(verified.Privileges)
+		verified.UsableUntil = verified.UsableUntil.UTC()
+		verified.Open = words(verified.Open)
+		targets[key] = verified
+	}
+	b.Targets = targets
+	return b
+}
+
+func filled(list []string) []string {
+	if list == nil {
+		return []string{}
+	}
+	return list
+}
+
+func words(text string) string { return strings.ToValidUTF8(text, "\uFFFD") }
+
+// stamp is the time of an entry: more digits would tell nobody anything.
+func stamp(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }

@@ -1,0 +1,154 @@
+package ledger
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+)
+
+// spoolSuffix ends the name of every complete record.
+const spoolSuffix = ".json"
+
+// Spool keeps records that could not be written while the ledger was away, or
+// while a chain of it was broken: a removal never waits for its record. Each
+// record is one small file in a folder of this ledger's own. Several processes
+// may use one folder at once.
+type Spool struct {
+	parent string
+	ledger string
+
+	mu   sync.Mutex
+	last time.Time // of the last record, so that names keep their order
+}
+
+// NewSpool returns the spool of one ledger under dir, which is created when the
+// first record is put there.
+func NewSpool(dir, ledgerID string) *Spool { return &Spool{parent: dir, ledger: ledgerID} }
+
+// Put keeps one record: bodies to be appended to chain, in order. Once it
+// returned nil, the record survives a crash of the machine. nhi.ErrInvalid when
+// it could never be appended.
+func (s *Spool) Put(chain string, bodies ...Body) error {
+	if err := nhi.CheckLedgerID(s.ledger); err != nil {
+		return fmt.Errorf("spool: %w", err)
+	}
+	data, err := encodeRecord(s.ledger, chain, bodies)
+	if err != nil {
+		return fmt.Errorf("spool: %w", err)
+	}
+	if err := makeDir(s.dir()); err != nil {
+		return fmt.Errorf("spool: %w", err)
+	}
+	if err := writeDurably(s.dir(), s.name(), data); err != nil {
+		return fmt.Errorf("spool: %w", err)
+	}
+	return nil
+}
+
+// Pending returns how many records wait.
+func (s *Spool) Pending() (int, error) {
+	names, err := s.names()
+	return len(names), err
+}
+
+func (s *Spool) dir() string { return filepath.Join(s.parent, s.ledger) }
+
+// makeDir makes a folder and those above it, and makes their names durable.
+func makeDir(path string) error {
+	const ownerOnly = 0o700
+	if _, err := os.Stat(path); err == nil {
+		return nil
+	}
+	err := os.Mkdir(path, ownerOnly)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := makeDir(filepath.Dir(path)); err != nil {
+			return err
+		}
+		err = os.Mkdir(path, ownerOnly)
+	}
+	if err != nil && !errors.Is(err, fs.ErrExist) { // another process was faster
+		return err
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+// names returns the complete records, oldest first.
+func (s *Spool) names() ([]string, error) {
+	entries, err := os.ReadDir(s.dir())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("spool: %w", err)
+	}
+	var names []string
+	for _, entry := range entries {
+		if strings.HasSuffix(entry.Name(), spoolSuffix) {
+			names = append(names, entry.Name())
+		}
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// name returns a name that sorts behind all earlier ones of this process, and
+// that no other process uses.
+func (s *Spool) name() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now().UTC()
+	if !now.After(s.last) {
+		now = s.last.Add(time.Nanosecond)
+	}
+	s.last = now
+	random := make([]byte, 8)
+	_, _ = rand.Read(random) // never fails, by its own documentation
+	return now.Format("20060102T150405.000000000Z") + "-" + hex.EncodeToString(random) + spoolSuffix
+}
+
+// writeDurably makes a file that is there whole or not at all, also after a
+// crash: a temporary file, its sync, its new name, and the folder's sync.
+func writeDurably(dir, name string, data []byte) (err error) {
+	file, err := os.CreateTemp(dir, "put-*.tmp") // 0600
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = os.Remove(file.Name())
+		}
+	}()
+	if _, err = file.Write(data); err == nil {
+		err = file.Sync()
+	}
+	if err = errors.Join(err, file.Close()); err != nil {
+		return err
+	}
+	if err = os.Rename(file.Name(), filepath.Join(dir, name)); err != nil {
+		return err
+	}
+	return syncDir(dir)
+}
+
+// syncDir makes the names in a folder durable. Windows has no such call.
+func syncDir(dir string) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	file, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(file.Sync(), file.Close())
+}

@@ -1,0 +1,97 @@
+package policy
+
+import (
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/signature"
+)
+
+// Document is a policy as Parse read it: well formed, but neither signed nor
+// unexpired for all that it knows. See VerifySignatures and Evaluate.
+type Document struct {
+	Ledger         string // id of the one ledger that it is for
+	Version        int
+	Expires        time.Time
+	ActivateWithin time.Duration // the longest that an approval may wait for its use
+	Approvers      []Approver
+	Environments   []Environment
+	Rules          []Rule     // in order: the first that matches decides
+	Digest         nhi.Digest // of the exact bytes
+}
+
+// Approver is a person, with the keys that sign for that person.
+type Approver struct {
+	Name   string
+	Keys   []string // canonical, see signature.Key
+	Groups []string
+}
+
+// Environment names the systems that belong to it.
+type Environment struct {
+	Name    string
+	Systems []System
+}
+
+// System is a target system and the one endpoint that it may have.
+type System struct {
+	Name     string
+	Kind     string
+	Endpoint string
+}
+
+// Rule decides the accesses that it matches.
+type Rule struct {
+	Name         string
+	Environments []string // names, or "*" alone
+	Scopes       []string // patterns, see MatchScope
+	Systems      []string // names, "external", or "*" alone
+	MaxTTL       time.Duration
+	Quorums      []Quorum // all of them; empty only with NoApproval
+	NoApproval   bool
+}
+
+// Quorum is how many persons of a group must approve.
+type Quorum struct {
+	Group string
+	Count int
+}
+
+// Person returns the approver whom key belongs to. A certificate, or a key
+// that is not in this document, is nobody's.
+func (d *Document) Person(key ssh.PublicKey) (Approver, bool) {
+	if key == nil {
+		return Approver{}, false
+	}
+	canonical := signature.Key(key)
+	for _, approver := range d.Approvers {
+		for _, held := range approver.Keys {
+			if held == canonical {
+				return approver, true
+			}
+		}
+	}
+	return Approver{}, false
+}
+
+// environment returns the environment called name.
+func (d *Document) environment(name string) (Environment, bool) {
+	for _, environment := range d.Environments {
+		if environment.Name == name {
+			return environment, true
+		}
+	}
+	return Environment{}, false
+}
+
+// system returns the system called name.
+func (e Environment) system(name string) (System, bool) {
+	for _, system := range e.Systems {
+		if system.Name == name {
+			return system, true
+		}
+	}
+	return System{}, false
+}

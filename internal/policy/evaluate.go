@@ -1,0 +1,120 @@
+package policy
+
+import (
+	"fmt"
+	"slices"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/signature"
+)
+
+// maxReasons bounds how many sentences a verdict holds.
+const maxReasons = 50
+
+// evaluation is one run of Evaluate.
+type evaluation struct {
+	document *Document
+	in       Input
+	verdict  Verdict
+	askers   map[string]bool // proven persons who asked
+	unproven bool            // somebody asked without proof, or nobody did
+}
+
+func (e *evaluation) reason(format string, args ...any) {
+	sentence := fmt.Sprintf(format, args...)
+	if len(e.verdict.Reasons) < maxReasons && !slices.Contains(e.verdict.Reasons, sentence) {
+		e.verdict.Reasons = append(e.verdict.Reasons, sentence)
+	}
+}
+
+// Evaluate says whether the request is approved at in.Now.
+//
+// A yes counts only where everything about it holds: its form and text, the
+// list and the signature, its person in this document, the head of the chain
+// that it was signed on, and its dates. A no (deny, withdraw) needs only form,
+// signature and person, whatever its head and dates: every unknown is a no.
+// Of one person the latest word counts; a yes must be later than that person's
+// every no both by date and by the record seen, else the no holds.
+//
+// Persons are counted, once, whatever keys they use; who is in two groups
+// counts in both. Whoever provably asked never counts as a yes; where somebody
+// asked without proof, or nobody is on record, each quorum is one larger.
+func (d *Document) Evaluate(in Input) Verdict {
+	e := &evaluation{document: d, in: in, askers: map[string]bool{}}
+	e.policy()
+	e.requesters()
+	e.tally()
+	return e.verdict
+}
+
+// policy takes the ruling over, and adds what needs a clock or the text.
+func (e *evaluation) policy() {
+	ruling := e.document.Rule(e.in.Request)
+	switch {
+	case e.in.Now.IsZero():
+		ruling.deny("", FieldPolicy, "the time is not known, so neither is whether the policy has expired")
+	case !e.in.Now.Before(e.document.Expires):
+		ruling.deny("", FieldPolicy, "the policy expired %s", nhi.FormatTime(e.document.Expires))
+	}
+	if text, err := e.in.Request.Text(); err != nil || text != e.in.Text {
+		ruling.deny("", FieldRequest, "the text is not that of the request")
+	}
+	e.verdict.Denials = ruling.Denials
+	e.verdict.NoApproval = len(ruling.Requirements) > 0
+	for _, requirement := range ruling.Requirements {
+		e.verdict.Needs = append(e.verdict.Needs, Need{Requirement: requirement, Want: requirement.Count})
+		e.verdict.NoApproval = e.verdict.NoApproval && requirement.NoApproval
+	}
+}
+
+// requesters finds out who asked, and makes quorums larger where that is not
+// proven.
+func (e *evaluation) requesters() {
+	e.unproven = len(e.in.Asked) == 0
+	for _, asked := range e.in.Asked {
+		person, problem := e.requester(asked)
+		if problem != "" {
+			e.unproven = true
+			e.notProven(problem)
+			continue
+		}
+		e.askers[person] = true
+		e.verdict.Requester = person
+	}
+	if len(e.in.Asked) == 0 {
+		e.notProven("nobody is on record as having asked")
+	}
+	if !e.unproven {
+		return
+	}
+	e.verdict.Requester = ""
+	for i, need := range e.verdict.Needs {
+		if !need.NoApproval {
+			e.verdict.Needs[i].Want = need.Count + 1
+		}
+	}
+}
+
+// notProven tells why quorums are larger; where there is none it matters to nobody.
+func (e *evaluation) notProven(problem string) {
+	if !e.verdict.NoApproval {
+		e.reason("the requester is not proven, so each quorum is one larger: %s", problem)
+	}
+}
+
+func (e *evaluation) requester(asked Asked) (person, problem string) {
+	if asked.Signature == "" {
+		return "", "the request is not signed"
+	}
+	key, err := signature.Verify(asked.Signature, signature.NamespaceRequest, e.in.Text)
+	if err != nil {
+		return "", plain(err)
+	}
+	approver, known := e.document.Person(key)
+	if !known {
+		return "", "the key " + ssh.FingerprintSHA256(key) + " belongs to nobody in this policy"
+	}
+	return approver.Name, ""
+}

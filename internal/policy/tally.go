@@ -1,0 +1,165 @@
+package policy
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+)
+
+// stand is where one person stands on the request.
+type stand struct {
+	person    Approver
+	deny      *ballot // a no that holds
+	yes       *ballot // the latest yes, later than every no
+	withdrawn *ballot // the latest yes, where withdrawals took it away
+}
+
+// standOf weighs all that one person signed. It does not depend on the order
+// in which the ballots come.
+func standOf(person Approver, ballots []ballot) stand {
+	result := stand{person: person}
+	for i, b := range ballots {
+		switch {
+		case b.Verdict == nhi.VerdictDeny:
+			takenBack := slices.ContainsFunc(ballots, func(o ballot) bool { return o.sound && o.Verdict != nhi.VerdictDeny && o.after(b) })
+			if !takenBack && (result.deny == nil || b.later(*result.deny)) {
+				result.deny = &ballots[i]
+			}
+		case b.Verdict == nhi.VerdictApprove && b.sound:
+			standing := !slices.ContainsFunc(ballots, func(o ballot) bool { return o.isNo() && !b.after(o) })
+			if standing && (result.yes == nil || b.later(*result.yes)) {
+				result.yes = &ballots[i]
+			}
+			if !standing && (result.withdrawn == nil || b.later(*result.withdrawn)) {
+				result.withdrawn = &ballots[i]
+			}
+		}
+	}
+	return result
+}
+
+// tally counts persons for each need and sets the status.
+func (e *evaluation) tally() {
+	ballots := e.readBallots()
+	var counted, lapsed, withdrawn []stand
+	denied := false
+	for _, person := range e.document.Approvers {
+		s := standOf(person, ballots[person.Name])
+		switch {
+		case s.deny != nil:
+			denied = e.denial(s) || denied
+		case s.yes == nil && s.withdrawn != nil:
+			e.reason("%s approved, and took it back; a new yes counts if it is signed later, on a record at least as new", person.Name)
+			withdrawn = append(withdrawn, s)
+		case s.yes == nil: // has not decided
+		case e.askers[person.Name]:
+			e.reason("%s asked for this access and approved it too, and nobody's yes counts for what they ask for", person.Name)
+		case s.yes.lapsed(e.in.Now):
+			e.reason("the approval by %s lapsed %s", person.Name, nhi.FormatTime(s.yes.ActivateBefore))
+			lapsed = append(lapsed, s)
+		case !e.asks(person):
+			e.reason("%s approved, and is in no group that the deciding rules ask", person.Name)
+		default:
+			counted = append(counted, s)
+		}
+	}
+	e.count(counted)
+	e.verdict.Status = e.status(denied, counted, lapsed, withdrawn)
+	e.missing()
+}
+
+// denial records a person's no, and says whether it is one that rules heed.
+func (e *evaluation) denial(s stand) bool {
+	if !e.asks(s.person) {
+		e.reason("%s said no, and is in no group that the deciding rules ask", s.person.Name)
+		return false
+	}
+	e.reason("%s said no, signed %s", s.person.Name, nhi.FormatTime(s.deny.SignedAt))
+	return true
+}
+
+// asks says whether some need asks a group of this person's.
+func (e *evaluation) asks(person Approver) bool {
+	return slices.ContainsFunc(e.verdict.Needs, func(need Need) bool { return need.asks(person) })
+}
+
+func (n Need) asks(person Approver) bool {
+	return !n.NoApproval && slices.Contains(person.Groups, n.Group)
+}
+
+// count fills in who is counted, and the dates that bind.
+func (e *evaluation) count(counted []stand) {
+	for _, s := range counted {
+		e.verdict.ApprovedBy = append(e.verdict.ApprovedBy, s.person.Name)
+		e.verdict.ActivateBefore = nhi.Earliest(e.verdict.ActivateBefore, s.yes.ActivateBefore)
+		e.verdict.NotAfter = nhi.Earliest(e.verdict.NotAfter, s.yes.NotAfter)
+		for i := range e.verdict.Needs {
+			if need := &e.verdict.Needs[i]; need.asks(s.person) {
+				need.Have = append(need.Have, s.person.Name)
+			}
+		}
+	}
+	slices.Sort(e.verdict.ApprovedBy)
+	for _, need := range e.verdict.Needs {
+		slices.Sort(need.Have)
+	}
+}
+
+func (e *evaluation) status(denied bool, counted, lapsed, withdrawn []stand) Status {
+	switch {
+	case denied || len(e.verdict.Denials) > 0 || len(e.verdict.Needs) == 0:
+		return StatusDenied
+	case e.met(counted):
+		return StatusApproved
+	case e.met(slices.Concat(counted, lapsed)):
+		return StatusLapsed
+	case e.met(slices.Concat(counted, lapsed, e.withoutAskers(withdrawn))):
+		return StatusWithdrawn
+	default:
+		return StatusPending
+	}
+}
+
+func (e *evaluation) withoutAskers(stands []stand) []stand {
+	return slices.DeleteFunc(slices.Clone(stands), func(s stand) bool { return e.askers[s.person.Name] })
+}
+
+// met says whether these persons would meet every need.
+func (e *evaluation) met(stands []stand) bool {
+	for _, need := range e.verdict.Needs {
+		have := 0
+		for _, s := range stands {
+			if need.asks(s.person) {
+				have++
+			}
+		}
+		if have < need.Want {
+			return false
+		}
+	}
+	return true
+}
+
+// missing tells of each need that is not met, and of one that can never be.
+func (e *evaluation) missing() {
+	for _, need := range e.verdict.Needs {
+		if len(need.Have) >= need.Want {
+			continue
+		}
+		by := ""
+		if len(need.Have) > 0 {
+			by = " (" + strings.Join(need.Have, ", ") + ")"
+		}
+		e.reason("rule %q needs %d of %s, and %d approved%s", need.Rule, need.Want, need.Group, len(need.Have), by)
+		able := 0
+		for _, person := range e.document.Approvers {
+			if need.asks(person) && !e.askers[person.Name] {
+				able++
+			}
+		}
+		if able < need.Want {
+			e.reason("rule %q can not be met: only %d of %s may approve what was asked for in this way", need.Rule, able, need.Group)
+		}
+	}
+}

@@ -1,0 +1,115 @@
+package policy
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+)
+
+// The fields that a denial can be about.
+const (
+	FieldTTL         = "ttl"
+	FieldSystem      = "system"
+	FieldEndpoint    = "endpoint"
+	FieldEnvironment = "environment"
+	FieldLedger      = "ledger"
+	FieldPolicy      = "policy"
+	FieldRequest     = "request" // the text is not that of the request
+)
+
+// Denial is one reason why policy says no, whatever people sign.
+type Denial struct {
+	Target string // access key, or "" where it is about the whole request
+	Field  string // one of the Field constants
+	Reason string // one sentence, for people
+}
+
+// Requirement is what one rule asks of one group, and for which targets.
+type Requirement struct {
+	Rule       string
+	Group      string   // empty with NoApproval
+	Count      int      // before one is added for a requester who is not proven
+	Targets    []string // access keys, sorted
+	NoApproval bool
+}
+
+// Ruling is what a policy says about a request before anybody decided.
+type Ruling struct {
+	Denials      []Denial
+	Requirements []Requirement // by rule and group, in the order of the document
+}
+
+// Asked is one recorded wish for a request text (an entry request@1).
+type Asked struct {
+	Justification string
+	// Signature is the requester's, over the request text with
+	// signature.NamespaceRequest; empty where nobody is proven.
+	Signature string
+}
+
+// Input is all that a verdict follows from.
+type Input struct {
+	Request   nhi.Request
+	Text      string // the canonical text of Request
+	Asked     []Asked
+	Decisions []nhi.SignedDecision // in the order of the chain, then files
+	// HashAt returns the hash of the entry with this number in the approval's
+	// chain, and for 0 what stands for a chain without entries; false where
+	// there is none. A nil HashAt knows no head, so nothing is approved.
+	HashAt func(seq uint64) (nhi.Digest, bool)
+	Now    time.Time
+}
+
+// Status is where an approval stands.
+type Status string
+
+// The statuses of an approval.
+const (
+	StatusPending   Status = "pending"
+	StatusApproved  Status = "approved"
+	StatusDenied    Status = "denied"    // by policy, or by a person
+	StatusLapsed    Status = "lapsed"    // enough approved, and it was not used in time
+	StatusWithdrawn Status = "withdrawn" // enough approved, and somebody took it back
+)
+
+// Need is a requirement and who has met it so far.
+type Need struct {
+	Requirement
+	Want int      // Count, and one more where the requester is not proven
+	Have []string // persons counted, sorted
+}
+
+// String says what is needed, for people: `2 of security (rule "databases")`.
+func (n Need) String() string {
+	if n.NoApproval {
+		return fmt.Sprintf("no approval needed (rule %q)", n.Rule)
+	}
+	return fmt.Sprintf("%d of %s (rule %q)", n.Want, n.Group, n.Rule)
+}
+
+// Verdict is what policy and people together say about a request at one time.
+type Verdict struct {
+	Status     Status
+	Denials    []Denial
+	Needs      []Need
+	Requester  string   // the proven person who asked last; "" where any request is unproven
+	ApprovedBy []string // persons counted, sorted
+	// Reasons are sentences for people: why it is not approved, and why a
+	// decision does not count.
+	Reasons []string
+	// ActivateBefore and NotAfter are the earliest among the decisions
+	// counted; zero where none counts.
+	ActivateBefore time.Time
+	NotAfter       time.Time
+	NoApproval     bool // no rule asks for an approval
+}
+
+// Required says what is needed, one line for each rule and group.
+func (v Verdict) Required() []string {
+	lines := make([]string, 0, len(v.Needs))
+	for _, need := range v.Needs {
+		lines = append(lines, need.String())
+	}
+	return lines
+}

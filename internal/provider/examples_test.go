@@ -1,0 +1,311 @@
+package provider_test
+
+import (
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	fwephemeral "github.com/hashicorp/terraform-plugin-framework/ephemeral"
+	fwprovider "github.com/hashicorp/terraform-plugin-framework/provider"
+	fwresource "github.com/hashicorp/terraform-plugin-framework/resource"
+	"golang.org/x/crypto/ssh"
+
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/policy"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/provider"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/signature"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/testserver"
+)
+
+// repository is the folder of go.mod, from where the tests of this package run.
+const repository = "../.."
+
+// The published provider block and policy, which the other examples share.
+const (
+	exampleProvider = "provider"
+	examplePolicy   = "policy/policy.hcl"
+)
+
+// ordersURL is a system that nothing contacts in a plan.
+const ordersURL = "postgres://nhi_admin:not-a-secret@db.internal:5432/orders"
+
+// TestExamplesArePlanned validates and plans every published configuration,
+// under the published policy.
+func TestExamplesArePlanned(t *testing.T) {
+	t.Parallel()
+	folders := exampleFolders(t)
+	if len(folders) < 9 {
+		t.Fatalf("found %q, and there are more examples", folders)
+	}
+	for _, folder := range folders {
+		t.Run(folder, func(t *testing.T) {
+			t.Parallel()
+			w := newExample(t, folder)
+			wants(t, w.Run(t, "validate", "-no-color"), 0, "The configuration is valid")
+			wants(t, w.Plan(t), 2)
+		})
+	}
+}
+
+// TestEveryTypeHasAnExample keeps the pages of docs/ from standing without one.
+func TestEveryTypeHasAnExample(t *testing.T) {
+	t.Parallel()
+	var name fwprovider.MetadataResponse
+	p := provider.New("test", provider.Options{})()
+	p.Metadata(t.Context(), fwprovider.MetadataRequest{}, &name)
+	for _, make := range p.Resources(t.Context()) {
+		var meta fwresource.MetadataResponse
+		make().Metadata(t.Context(), fwresource.MetadataRequest{ProviderTypeName: name.TypeName}, &meta)
+		exists(t, examplePath("resources", meta.TypeName, "resource.tf"))
+	}
+	if kinds, ok := p.(fwprovider.ProviderWithEphemeralResources); ok {
+		for _, make := range kinds.EphemeralResources(t.Context()) {
+			var meta fwephemeral.MetadataResponse
+			make().Metadata(t.Context(), fwephemeral.MetadataRequest{ProviderTypeName: name.TypeName}, &meta)
+			exists(t, examplePath("ephemeral-resources", meta.TypeName, "ephemeral-resource.tf"))
+		}
+	}
+}
+
+func exists(t *testing.T, path string) {
+	t.Helper()
+	if _, err := os.Stat(path); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestDocsQuoteExamples holds every block of configuration in the documents
+// against the examples: what people copy is what is planned here.
+func TestDocsQuoteExamples(t *testing.T) {
+	t.Parallel()
+	var published []string
+	for _, path := range filesBelow(t, filepath.Join(repository, "examples"), ".tf", ".hcl", ".sh") {
+		published = append(published, read(t, path))
+	}
+	documents := append(filesBelow(t, filepath.Join(repository, "templates"), ".tmpl"), filepath.Join(repository, "README.md"))
+	for _, path := range documents {
+		for _, block := range fenced(read(t, path), "terraform", "hcl") {
+			if !slices.ContainsFunc(published, func(text string) bool { return strings.Contains(text, block) }) {
+				t.Errorf("%s shows a block that stands in no file of examples/:\n%s", path, block)
+			}
+		}
+	}
+}
+
+// TestExamplePolicyIsSound reads the published policy as it stands.
+func TestExamplePolicyIsSound(t *testing.T) {
+	t.Parallel()
+	document, err := policy.Parse([]byte(read(t, examplePath(examplePolicy))))
+	must(t, err)
+	for _, warning := range document.Warnings() {
+		t.Error(warning)
+	}
+}
+
+// TestSSHKeygenSignsThePolicy signs a policy as its guide says to, without
+// nhi, and plans under it.
+func TestSSHKeygenSignsThePolicy(t *testing.T) {
+	t.Parallel()
+	testserver.Require(t, "ssh-keygen")
+	w := newExample(t, "gate")
+	must(t, os.Remove(filepath.Join(w.Dir, "policy.hcl.sig")))
+	w.script(t, examplePath("policy", "sign.sh"))
+	wants(t, w.Plan(t), 2, "Waiting for approval")
+}
+
+// TestSSHKeygenVerifiesADecision checks a decision file as its guide says to,
+// without nhi; a changed one is refused.
+func TestSSHKeygenVerifiesADecision(t *testing.T) {
+	t.Parallel()
+	testserver.Require(t, "ssh-keygen")
+	w := newExample(t, "gate")
+	wants(t, w.Apply(t), 0)
+	const gate = nhi.ApprovalID("production/payments/etl/bucket-export:default")
+	file := w.decision(nhi.VerdictApprove, gate, ana).File()
+	w.Write(t, "ana.decision", file)
+	w.Write(t, "allowed_signers", ana+` namespaces="`+signature.NamespaceDecision+`" `+signature.Key(w.people[ana].PublicKey())+"\n")
+	if out := w.script(t, examplePath("approvals", "verify.sh")); !strings.Contains(out, "Good \"nhi-decision@v1\" signature") {
+		t.Errorf("got %s", out)
+	}
+	must(t, os.WriteFile(filepath.Join(w.Dir, "ana.decision"), []byte(strings.Replace(file, "CHG-1234", "CHG-1235", 1)), 0o600))
+	if out, err := w.shell(read(t, examplePath("approvals", "verify.sh"))); err == nil {
+		t.Errorf("a changed decision is accepted:\n%s", out)
+	}
+}
+
+// newExample makes a world that holds one published configuration, with the
+// published provider block where it has none of its own.
+func newExample(t *testing.T, folder string) *world {
+	t.Helper()
+	w := newWorld(t)
+	copied(t, w, folder)
+	switch {
+	case folder == exampleProvider: // a provider block alone plans nothing
+		copied(t, w, "resources/nhi_identity")
+	case !strings.Contains(read(t, filepath.Join(w.Dir, mainFile(t, w))), "provider \"nhi\""):
+		copied(t, w, exampleProvider)
+	}
+	w.provideFiles(t)
+	w.examplePolicy(t)
+	return w
+}
+
+// copied copies the configuration of an example into a world.
+func copied(t *testing.T, w *world, folder string) {
+	t.Helper()
+	for _, path := range filesBelow(t, examplePath(folder), ".tf") {
+		w.Write(t, filepath.Base(path), read(t, path))
+	}
+}
+
+// mainFile is the first file of a world's configuration that is not about
+// credentials alone.
+func mainFile(t *testing.T, w *world) string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(w.Dir, "*.tf"))
+	must(t, err)
+	for _, file := range files {
+		if base := filepath.Base(file); base != "credential.tf" {
+			return base
+		}
+	}
+	t.Fatal("no configuration")
+	return ""
+}
+
+// provideFiles makes what the examples name: keys, a CA, known hosts, a URL.
+func (w *world) provideFiles(t *testing.T) {
+	t.Helper()
+	must(t, os.MkdirAll(filepath.Join(w.Dir, "keys"), 0o700))
+	must(t, os.MkdirAll(filepath.Join(w.Dir, "approvals"), 0o700))
+	must(t, os.MkdirAll(filepath.Join(w.home(), ".ssh"), 0o700))
+	testserver.NewSSHKey(t, filepath.Join(w.Dir, "ca"))
+	testserver.NewSSHKey(t, filepath.Join(w.Dir, "etl"))
+	for from, to := range map[string]string{
+		w.keyFile(rae): filepath.Join(w.home(), ".ssh", "id_ed25519"), w.keyFile("root"): filepath.Join(w.Dir, "root-key"),
+	} {
+		must(t, os.WriteFile(to, []byte(read(t, from)), 0o600))
+		must(t, os.WriteFile(to+".pub", []byte(read(t, from+".pub")), 0o600))
+	}
+	for _, name := range []string{"ca", "etl", "rae"} {
+		from := filepath.Join(w.Dir, name)
+		if name == "rae" {
+			from = w.keyFile(rae)
+		}
+		w.Write(t, filepath.Join("keys", name), read(t, from))
+		w.Write(t, filepath.Join("keys", name+".pub"), read(t, from+".pub"))
+	}
+	w.Write(t, "known_hosts", "bastion.internal "+signature.Key(w.people["root"].PublicKey())+"\n")
+	w.Env = append(w.Env, "TF_VAR_orders_url="+ordersURL)
+}
+
+func (w *world) home() string {
+	for _, variable := range w.Env {
+		if home, ok := strings.CutPrefix(variable, "HOME="); ok {
+			return home
+		}
+	}
+	return ""
+}
+
+// examplePolicy signs the published policy for this world: with its ledger,
+// its people's keys and its CA, and otherwise as it stands.
+func (w *world) examplePolicy(t *testing.T) {
+	t.Helper()
+	source := read(t, examplePath(examplePolicy))
+	document, err := policy.Parse([]byte(source))
+	must(t, err)
+	ca, err := os.ReadFile(filepath.Join(w.Dir, "ca.pub"))
+	must(t, err)
+	key, _, _, _, err := ssh.ParseAuthorizedKey(ca)
+	must(t, err)
+	swaps := []string{document.Ledger, w.ledger, nhi.FormatTime(document.Expires), nhi.FormatTime(w.now().Add(365 * 24 * time.Hour))}
+	for _, approver := range document.Approvers {
+		swaps = append(swaps, approver.Keys[0], signature.Key(w.people[approver.Name].PublicKey()))
+	}
+	for _, environment := range document.Environments {
+		for _, system := range environment.Systems {
+			if system.Kind == "ssh" {
+				swaps = append(swaps, system.Endpoint, ssh.FingerprintSHA256(key))
+			}
+		}
+	}
+	w.signPolicy(strings.NewReplacer(swaps...).Replace(source))
+}
+
+// script runs a published script in a world, and fails the test where it fails.
+func (w *world) script(t *testing.T, path string) string {
+	t.Helper()
+	out, err := w.shell(read(t, path))
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", path, err, out)
+	}
+	return out
+}
+
+// shell runs commands as a reader would, in the world's folder and with nhi and
+// the CLI under test on PATH.
+func (w *world) shell(commands string) (string, error) {
+	command := exec.CommandContext(w.t.Context(), "bash", "-euo", "pipefail", "-c", commands)
+	command.Dir = w.Dir
+	command.Env = append(os.Environ(), w.Env...)
+	out, err := command.CombinedOutput()
+	return string(out), err
+}
+
+func examplePath(parts ...string) string {
+	return filepath.Join(append([]string{repository, "examples"}, parts...)...)
+}
+
+// exampleFolders are the folders below examples/ that hold a configuration.
+func exampleFolders(t *testing.T) []string {
+	t.Helper()
+	var folders []string
+	for _, path := range filesBelow(t, examplePath(), ".tf") {
+		folder, err := filepath.Rel(examplePath(), filepath.Dir(path))
+		must(t, err)
+		folders = append(folders, filepath.ToSlash(folder))
+	}
+	slices.Sort(folders)
+	return slices.Compact(folders)
+}
+
+// filesBelow lists the files below a folder whose names end in one of the
+// suffixes.
+func filesBelow(t *testing.T, folder string, suffixes ...string) []string {
+	t.Helper()
+	var files []string
+	must(t, filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && !entry.IsDir() && slices.Contains(suffixes, filepath.Ext(path)) {
+			files = append(files, path)
+		}
+		return err
+	}))
+	return files
+}
+
+func read(t testing.TB, path string) string {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	must(t, err)
+	return string(data)
+}
+
+var fence = regexp.MustCompile("(?ms)^```([a-z]+)\n(.*?)^```$")
+
+// fenced returns the blocks of a Markdown text that are in one of the languages.
+func fenced(markdown string, languages ...string) []string {
+	var blocks []string
+	for _, match := range fence.FindAllStringSubmatch(markdown, -1) {
+		if slices.Contains(languages, match[1]) {
+			blocks = append(blocks, match[2])
+		}
+	}
+	return blocks
+}

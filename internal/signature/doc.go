@@ -1,0 +1,17 @@
+// Package signature makes and checks SSH signatures over canonical texts.
+//
+// What Sign makes, `ssh-keygen -Y verify` accepts, and the reverse: the format
+// is OpenSSH's PROTOCOL.sshsig with SHA-512. Every signature is for one
+// namespace, so that what was signed for one purpose never serves another.
+//
+// Four types of key are allowed: ssh-ed25519, ecdsa-sha2-nistp256 and the two
+// of hardware tokens, sk-ssh-ed25519@openssh.com and
+// sk-ecdsa-sha2-nistp256@openssh.com, whose signatures count only with a touch.
+package signature
+
+// The namespaces, one for each kind of text that is signed.
+const (
+	NamespaceDecision = "nhi-decision@v1"
+	NamespacePolicy   = "nhi-policy@v1"
+	NamespaceRequest  = "nhi-request@v1"
+)
