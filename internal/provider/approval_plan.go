@@ -50,7 +50,7 @@ func (r *approvalResource) build(model approvalModel, held *ticket, diags *diag.
 		return b
 	}
 	b.id = types.StringValue(string(id))
-	if !known || model.TTL.IsUnknown() || !locate(r.session.engine.Systems, read, diags) || diags.HasError() {
+	if !known || model.TTL.IsUnknown() {
 		return b
 	}
 	ttl, err := nhi.ParseTTL(model.TTL.ValueString())
@@ -59,6 +59,9 @@ func (r *approvalResource) build(model approvalModel, held *ticket, diags *diag.
 		return b
 	}
 	b.request = nhi.Request{Approval: id, Term: 1, Owner: subject.Owner, Kind: subject.Kind, Purpose: subject.Purpose, TTL: ttl, Access: read}
+	if !locate(r.session.engine.Systems, read, diags) || diags.HasError() {
+		return b
+	}
 	b.request.Ledger = r.ledgerFor(held, diags)
 	if diags.HasError() || b.request.Ledger == "" {
 		return b
@@ -161,6 +164,15 @@ func (r *approvalResource) planComputed(plan *approvalModel, state *approvalMode
 		plan.Ticket = t.object()
 		return
 	}
+	if held != nil && !b.known {
+		// It may turn out to be what stands: nothing is said before that.
+		t.Standing = held.Standing
+		plan.Ticket = t.object()
+		plan.Status, plan.CoveredBy, plan.Request = types.StringUnknown(), types.StringUnknown(), types.StringUnknown()
+		unknown := types.ListUnknown(types.StringType)
+		plan.Required, plan.ApprovedBy, plan.Findings = unknown, unknown, unknown
+		return
+	}
 	t.Standing = r.standing(*plan, b, diags)
 	plan.Ticket = t.object()
 	plan.CoveredBy, plan.ApprovedBy, plan.Findings = types.StringNull(), list(nil), list(nil)
@@ -182,31 +194,31 @@ func (r *approvalResource) planComputed(plan *approvalModel, state *approvalMode
 
 // standing says whether the grant may be planned as active: where the policy
 // asks for no approval, or where the configuration would rather fail. A policy
-// that denies is an error on the attribute; a request that is not known yet is
-// never assured.
+// that denies is an error on the attribute. So is an access that would be
+// active at once and is not known yet: a plan promises only what it can show.
 func (r *approvalResource) standing(plan approvalModel, b built, diags *diag.Diagnostics) string {
-	if !b.known {
-		return standingOpen
-	}
-	if r.session.engine.PolicyFile != "" && b.request.Approval != "" {
+	assured := plan.OnPending.ValueString() == onPendingError
+	if r.session.engine.PolicyFile != "" && len(b.request.Access) > 0 {
 		document, err := r.session.engine.PolicyFromFile()
 		if err != nil {
 			failure(diags, path.Root("access"), "No policy allows this", err)
 			return standingOpen
 		}
 		ruling := document.Rule(b.request)
-		deny(diags, ruling.Denials)
-		if diags.HasError() {
-			return standingOpen
+		if b.known {
+			deny(diags, ruling.Denials)
 		}
-		if needsNobody(ruling) {
-			return standingAssured
-		}
+		assured = assured || needsNobody(ruling)
 	}
-	if plan.OnPending.ValueString() == onPendingError {
-		return standingAssured
+	if !assured || diags.HasError() {
+		return standingOpen
 	}
-	return standingOpen
+	if !b.known {
+		diags.AddAttributeError(path.Root("access"), "Access not known yet",
+			"Without a pending approval (the policy asks for none, or on_pending is \"error\") the grant would be active at once, but the place that the access is on is known only after apply. A plan shows all access that it gives. Apply what makes the system first, with -target, then plan again.")
+		return standingOpen
+	}
+	return standingAssured
 }
 
 func needsNobody(ruling policy.Ruling) bool {

@@ -282,16 +282,28 @@ func (r *approvalResource) Update(ctx context.Context, req resource.UpdateReques
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	plan.Required = orElse(plan.Required, state.Required)
+	settle(&plan, state)
 	resp.Diagnostics.Append(resp.State.Set(ctx, plan)...)
 }
 
-// orElse is a list, or another one where it is not known.
-func orElse(value, other types.List) types.List {
-	if value.IsUnknown() {
-		return other
+// settle gives every computed value that is still unknown its value: as it was
+// where the request stayed, and as of a new one where it did not. The next
+// read says more.
+func settle(plan *approvalModel, state approvalModel) {
+	stayed := plan.Request.Equal(state.Request)
+	if plan.Status.IsUnknown() {
+		plan.Status, plan.CoveredBy = types.StringValue(string(policy.StatusPending)), types.StringNull()
+		if stayed {
+			plan.Status, plan.CoveredBy = state.Status, state.CoveredBy
+		}
 	}
-	return value
+	for value, old := range map[*types.List]types.List{&plan.Required: state.Required, &plan.ApprovedBy: state.ApprovedBy, &plan.Findings: state.Findings} {
+		if value.IsUnknown() && stayed {
+			*value = old
+		} else if value.IsUnknown() {
+			*value = list(nil)
+		}
+	}
 }
 
 // Delete implements resource.Resource. The request is taken back in the

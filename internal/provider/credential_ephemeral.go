@@ -159,7 +159,7 @@ func (e *credentialEphemeral) issue(ctx context.Context, lease, target string, t
 // that and for a wrong configuration, an error.
 func inactive(diags *diag.Diagnostics, onInactive, target string, err error) {
 	const summary = "No credential"
-	text := fmt.Sprintf("No credential for target %q: %s", target, explain(err))
+	text := fmt.Sprintf("Target %q: %s", target, plain(err)+".")
 	if onInactive == onInactiveError || errors.Is(err, nhi.ErrInvalid) {
 		diags.AddAttributeError(path.Root("lease"), summary, text)
 		return

@@ -309,3 +309,69 @@ func fenced(markdown string, languages ...string) []string {
 	}
 	return blocks
 }
+
+// firstGrant are the steps of the first grant as README.md prints them, what a
+// reader does between them, and what the reader must see.
+var firstGrant = []struct {
+	script, before string
+	sees           []string
+}{
+	{"1-setup.sh", "", nil},
+	{"2-init.sh", "", []string{"The trust root's pin is", `quorum "approvers"`}},
+	{"3-ask.sh", `cp "$EXAMPLE/main.tf" .`, []string{`+ status = "pending"`, "Waiting for approval", "needs 2 of group approvers", "active = false"}},
+	{"4-approve.sh", "", []string{"rae@example.com", "principal deploy", "approved -> active"}},
+	{"5-activate.sh", "", []string{`~ status = "approved" -> "active"`, "active = true"}},
+	{"6-credential.sh", `cp "$EXAMPLE/credential.tf" .`, []string{"user certificate", "Principals: deploy"}},
+	{"7-expire.sh", `printf 61m > "$NHI_TEST_CLOCK"`, []string{`~ status = "expired" -> "revoked"`, "the term ended", "active = false"}},
+	{"8-destroy.sh", "", []string{"Destroy complete!", "Everything that can be checked here is as it must be."}},
+}
+
+// TestFirstGrantAsPrinted does what README.md tells a reader to do, command by
+// command, in one shell.
+func TestFirstGrantAsPrinted(t *testing.T) {
+	t.Parallel()
+	testserver.Require(t, "ssh-keygen")
+	w := &world{Workspace: testserver.NewWorkspace(t), t: t}
+	w.installed(t)
+	const next = "=== next step ==="
+	var commands strings.Builder
+	for _, step := range firstGrant {
+		commands.WriteString("echo '" + next + "'\n" + step.before + "\n" + read(t, examplePath("first-grant", step.script)))
+	}
+	out, err := w.shell(commands.String())
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	shown := strings.Split(out, next)[1:]
+	for i, step := range firstGrant {
+		wants(t, testserver.Result{Stdout: shown[i]}, 0, step.sees...)
+		t.Logf("%s:\n%s", step.script, shown[i])
+	}
+	readme := read(t, filepath.Join(repository, "README.md"))
+	for _, file := range filesBelow(t, examplePath("first-grant"), ".sh", ".tf") {
+		if !strings.Contains(readme, "\n"+read(t, file)+"```\n") {
+			t.Errorf("README.md does not print %s as it was run here", file)
+		}
+	}
+}
+
+// installed puts nhi and the CLI on PATH, as make install does, both set to ask
+// nobody; go says where that is.
+func (w *world) installed(t *testing.T) {
+	t.Helper()
+	root := t.TempDir()
+	bin := filepath.Join(root, "bin")
+	must(t, os.Mkdir(bin, 0o700))
+	must(t, os.Symlink(testserver.Binary(t), filepath.Join(bin, "terraform-provider-nhi")))
+	must(t, os.Symlink(testserver.TerraformPath(t), filepath.Join(bin, "terraform")))
+	for name, script := range map[string]string{
+		"go":  "echo '" + root + "'\n",
+		"nhi": "case $1 in approve) shift; set -- approve --yes \"$@\" ;; esac\nexec '" + testserver.Binary(t) + "' \"$@\"\n",
+	} {
+		must(t, os.WriteFile(filepath.Join(bin, name), []byte("#!/bin/sh\n"+script), 0o700)) //nolint:gosec // it is run
+	}
+	folder, err := filepath.Abs(examplePath("first-grant"))
+	must(t, err)
+	w.Env = append(w.Env, "PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"), "EXAMPLE="+folder,
+		"TF_CLI_ARGS=-no-color", "TF_CLI_ARGS_apply=-auto-approve", "TF_CLI_ARGS_destroy=-auto-approve")
+}

@@ -178,7 +178,7 @@ func (p *Provider) addSystem(systems *lifecycle.Systems, name string, object typ
 	}
 	complete, errs := connector.Complete(kind.Settings, values)
 	for _, err := range errs {
-		diags.AddAttributeError(at.AtName(kind.Name).AtName(err.Field), "Invalid setting", sentence(err))
+		diags.AddAttributeError(at.AtName(kind.Name).AtName(err.Field), "Invalid setting", sentence(fmt.Errorf("system %q: %w", name, err)))
 	}
 	if len(errs) > 0 {
 		return

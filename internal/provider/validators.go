@@ -44,9 +44,19 @@ func checkTime(text string) error {
 	return err
 }
 
-// sentence writes an error for people: without the sentinels at its end, which
-// are for the program, with a capital letter and a full stop.
+// sentence writes an error for people: as plain does, with a capital letter
+// and a full stop.
 func sentence(err error) string {
+	text := plain(err)
+	if first, _, _ := strings.Cut(text, " "); first != "" && !strings.ContainsAny(first, "/:_.\"") {
+		text = strings.ToUpper(text[:1]) + text[1:] // a word, and no name of something
+	}
+	return text + "."
+}
+
+// plain writes an error without the sentinels at its end, which are for the
+// program.
+func plain(err error) string {
 	text := strings.TrimSpace(err.Error())
 	for again := true; again; {
 		again = false
@@ -56,11 +66,7 @@ func sentence(err error) string {
 			}
 		}
 	}
-	text = strings.TrimRight(text, ".;")
-	if first, _, _ := strings.Cut(text, " "); first != "" && !strings.ContainsAny(first, "/:_.\"") {
-		text = strings.ToUpper(text[:1]) + text[1:] // a word, and no name of something
-	}
-	return text + "."
+	return strings.TrimRight(text, ".;")
 }
 
 // silent are the sentinels that say nothing to a reader who has read the rest.
