@@ -3,27 +3,76 @@
 package main
 
 import (
-	_ "github.com/google/go-cmp/cmp"
-	_ "github.com/hashicorp/hcl/v2/gohcl"
-	_ "github.com/hashicorp/hcl/v2/hclparse"
-	_ "github.com/hashicorp/terraform-plugin-framework-timetypes/timetypes"
-	_ "github.com/hashicorp/terraform-plugin-framework-validators/mapvalidator"
-	_ "github.com/hashicorp/terraform-plugin-framework/providerserver"
-	_ "github.com/hashicorp/terraform-plugin-go/tfprotov6"
-	_ "github.com/hashicorp/terraform-plugin-log/tflog"
-	_ "github.com/hashicorp/terraform-plugin-testing/echoprovider"
-	_ "github.com/hashicorp/terraform-plugin-testing/helper/resource"
-	_ "github.com/hiddeco/sshsig"
-	_ "github.com/jackc/pgx/v5/pgxpool"
-	_ "github.com/spf13/cobra"
-	_ "github.com/zclconf/go-cty/cty"
-	_ "golang.org/x/crypto/ssh/agent"
-	_ "golang.org/x/mod/sumdb/tlog"
-	_ "golang.org/x/sync/errgroup"
-	_ "golang.org/x/sync/singleflight"
-	_ "golang.org/x/term"
-	_ "modernc.org/sqlite"
-	_ "pgregory.net/rapid"
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/hashicorp/terraform-plugin-framework/providerserver"
+
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/cli"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/provider"
 )
 
-func main() {}
+// version is set by the linker (-X main.version=…).
+var version = "dev"
+
+const (
+	address         = "registry.terraform.io/nhi-terraform/nhi"
+	protocolVersion = 6
+	// cookieVariable is what Terraform sets for every plugin that it starts.
+	cookieVariable = "TF_PLUGIN_MAGIC_COOKIE"
+)
+
+func main() { os.Exit(run(os.Args[1:])) }
+
+// run is the program; it returns the exit code.
+func run(args []string) int {
+	debug := len(args) > 0 && !slices.ContainsFunc(args, func(arg string) bool { return !isDebugFlag(arg) })
+	started := len(args) == 0 && os.Getenv(cookieVariable) != ""
+	if debug || started {
+		return serve(debug)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	options := cli.Process(version)
+	options.Now = now
+	return cli.Run(ctx, args, options)
+}
+
+func isDebugFlag(arg string) bool {
+	return slices.Contains([]string{"-debug", "--debug", "-debug=true", "--debug=true"}, arg)
+}
+
+// serve is the plugin. With debug a person's debugger is the parent, and
+// Terraform finds the plugin by TF_REATTACH_PROVIDERS.
+func serve(debug bool) int {
+	if !debug {
+		go leaveWith(os.Getppid(), os.Getppid, time.Tick(time.Second), os.Exit)
+	}
+	err := providerserver.Serve(context.Background(), provider.New(version, provider.Options{Now: now}), providerserver.ServeOpts{
+		Address: address, ProtocolVersion: protocolVersion, Debug: debug,
+	})
+	if err != nil {
+		_, _ = fmt.Fprintln(os.Stderr, "Error:", err)
+		return 1
+	}
+	return 0
+}
+
+// leaveWith ends the process when its parent has died: a plugin of a killed
+// Terraform would otherwise live on, half-way through an apply that the next
+// one takes up. An orphan is given another parent (process 1, or a
+// subreaper), so any change says it. Windows never reports one; there the
+// ledger alone keeps a left-over plugin from doing anything.
+func leaveWith(parent int, current func() int, ticks <-chan time.Time, exit func(int)) {
+	for range ticks {
+		if current() != parent {
+			exit(1)
+			return
+		}
+	}
+}

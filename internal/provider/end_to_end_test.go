@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/testserver"
 )
 
 // TestEndToEnd does the main job over ssh, postgres and external at once, and
@@ -20,7 +20,11 @@ func TestEndToEnd(t *testing.T) {
 		t.Fatalf("before approval the targets hold %v and a revocation list of %d bytes", roles, len(krl))
 	}
 
-	l.decide(nhi.VerdictApprove, l.etl, ana, ben)
+	wants(t, l.tool("requests"), 0, string(l.etl))
+	wants(t, l.tool("show", string(l.etl)), 0, "Nightly export of orders", "CHG-1234", "role "+l.role(), "production access", rae)
+	for _, person := range []string{ana, ben} {
+		wants(t, l.tool("approve", string(l.etl), "--key", l.keyFile(person), "--yes"), 0)
+	}
 	planned := l.Plan(t)
 	wants(t, planned, 2, `~ status = "approved" -> "active"`, `+ "role `+l.role()+`"`)
 	t.Log(planned.Stdout)
@@ -54,4 +58,11 @@ func TestEndToEnd(t *testing.T) {
 	}
 	wants(t, l.Plan(t), 0, "No changes", "Access is down")
 	wants(t, l.Destroy(t), 0)
+	wants(t, l.tool("verify"), 0)
+}
+
+// tool runs nhi as a person does, on the world's ledger and policy.
+func (w *world) tool(args ...string) testserver.Result {
+	w.t.Helper()
+	return w.NHI(w.t, append(args, "--ledger", ".nhi", "--policy", "policy.hcl")...)
 }
