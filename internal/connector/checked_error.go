@@ -78,33 +78,52 @@ func newRedactor(settings Settings) redactor {
 	return redactor{strings.NewReplacer(pairs...)}
 }
 
-// formsOf returns the ways in which clients write a value into their messages.
+// formsOf returns the ways in which clients write a value into their messages:
+// as it is, decoded, encoded for a URL, quoted, and line by line.
 func formsOf(value string) []string {
-	forms := []string{value, strings.TrimSpace(value), url.QueryEscape(value), url.PathEscape(value)}
+	values := []string{value, strings.TrimSpace(value)}
 	if decoded, err := url.PathUnescape(value); err == nil {
-		forms = append(forms, decoded)
+		values = append(values, decoded)
 	}
-	forms = append(forms, strings.Trim(strconv.Quote(value), `"`))
+	if decoded, err := url.QueryUnescape(value); err == nil {
+		values = append(values, decoded)
+	}
 	// A client that reads a key file complains about one line of it.
 	const telling = 8
 	for line := range strings.Lines(value) {
 		if line = strings.TrimSpace(line); len(line) >= telling {
-			forms = append(forms, line)
+			values = append(values, line)
 		}
+	}
+	var forms []string
+	for _, value := range values {
+		inURL := strings.TrimPrefix(url.UserPassword("", value).String(), ":")
+		quoted := strconv.Quote(value)
+		forms = append(forms, value, url.QueryEscape(value), url.PathEscape(value), inURL, quoted[1:len(quoted)-1])
 	}
 	return slices.DeleteFunc(forms, func(form string) bool { return form == "" })
 }
 
-// passwordOf returns the password inside a URL, which clients print alone. It
-// does not parse the URL: a password with a stray character must go as well.
-func passwordOf(value string) string {
+// passwordsOf returns the passwords inside a URL, which clients print alone:
+// before the host and among the parameters. It does not parse the URL, because
+// a password with a stray character must go as well.
+func passwordsOf(value string) []string {
 	_, rest, isURL := strings.Cut(value, "://")
-	at := strings.LastIndex(rest, "@")
-	if !isURL || at < 0 {
-		return ""
+	if !isURL {
+		return nil
 	}
-	_, password, _ := strings.Cut(rest[:at], ":")
-	return password
+	var found []string
+	if at := strings.LastIndex(rest, "@"); at >= 0 {
+		_, password, _ := strings.Cut(rest[:at], ":")
+		found = append(found, password)
+	}
+	_, parameters, _ := strings.Cut(rest, "?")
+	for parameter := range strings.SplitSeq(parameters, "&") {
+		if name, password, _ := strings.Cut(parameter, "="); strings.Contains(name, "password") {
+			found = append(found, password)
+		}
+	}
+	return slices.DeleteFunc(found, func(password string) bool { return password == "" })
 }
 
 // strip returns text with *** for each secret.
@@ -115,7 +134,7 @@ func (r redactor) strip(text string) string { return r.replacer.Replace(text) }
 // tests that look for them.
 func SecretForms(secret nhi.Secret) []string {
 	forms := formsOf(secret.Reveal())
-	if password := passwordOf(secret.Reveal()); password != "" {
+	for _, password := range passwordsOf(secret.Reveal()) {
 		forms = append(forms, formsOf(password)...)
 	}
 	return forms

@@ -25,9 +25,11 @@ type Field struct {
 	Type        Type
 	Description string // for the docs: one or two sentences
 	Required    bool
-	Secret      bool   // never shown, never in a request text, an error or a log
-	Privilege   bool   // a Strings field of which fewer items is less access
-	Default     string // canonical text of the value when it is not set; sets default to empty
+	Secret      bool // never shown, never in a request text, an error or a log
+	Privilege   bool // a Strings field of which fewer items is less access
+	// Default is the canonical text of the value when it is not set; of a set,
+	// its items joined by commas. Empty text is the empty line or set.
+	Default string
 	// Check holds for one value, or for each item of a set. It is called with
 	// known values alone and returns nhi.ErrInvalid with what is wrong.
 	Check func(value string) error

@@ -5,7 +5,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -59,15 +58,15 @@ func TestEveryTypeHasAnExample(t *testing.T) {
 	var name fwprovider.MetadataResponse
 	p := provider.New("test", provider.Options{})()
 	p.Metadata(t.Context(), fwprovider.MetadataRequest{}, &name)
-	for _, make := range p.Resources(t.Context()) {
+	for _, build := range p.Resources(t.Context()) {
 		var meta fwresource.MetadataResponse
-		make().Metadata(t.Context(), fwresource.MetadataRequest{ProviderTypeName: name.TypeName}, &meta)
+		build().Metadata(t.Context(), fwresource.MetadataRequest{ProviderTypeName: name.TypeName}, &meta)
 		exists(t, examplePath("resources", meta.TypeName, "resource.tf"))
 	}
 	if kinds, ok := p.(fwprovider.ProviderWithEphemeralResources); ok {
-		for _, make := range kinds.EphemeralResources(t.Context()) {
+		for _, build := range kinds.EphemeralResources(t.Context()) {
 			var meta fwephemeral.MetadataResponse
-			make().Metadata(t.Context(), fwephemeral.MetadataRequest{ProviderTypeName: name.TypeName}, &meta)
+			build().Metadata(t.Context(), fwephemeral.MetadataRequest{ProviderTypeName: name.TypeName}, &meta)
 			exists(t, examplePath("ephemeral-resources", meta.TypeName, "ephemeral-resource.tf"))
 		}
 	}
@@ -88,13 +87,19 @@ func TestDocsQuoteExamples(t *testing.T) {
 	for _, path := range filesBelow(t, filepath.Join(repository, "examples"), ".tf", ".hcl", ".sh") {
 		published = append(published, read(t, path))
 	}
-	documents := append(filesBelow(t, filepath.Join(repository, "templates"), ".tmpl"), filepath.Join(repository, "README.md"))
+	documents := filesBelow(t, filepath.Join(repository, "templates"), ".tmpl")
+	documents = append(documents, filepath.Join(repository, "README.md"))
+	blocks := 0
 	for _, path := range documents {
 		for _, block := range fenced(read(t, path), "terraform", "hcl") {
+			blocks++
 			if !slices.ContainsFunc(published, func(text string) bool { return strings.Contains(text, block) }) {
 				t.Errorf("%s shows a block that stands in no file of examples/:\n%s", path, block)
 			}
 		}
+	}
+	if blocks == 0 {
+		t.Error("no block was found, and README.md has some")
 	}
 }
 
@@ -137,6 +142,37 @@ func TestSSHKeygenVerifiesADecision(t *testing.T) {
 	if out, err := w.shell(read(t, examplePath("approvals", "verify.sh"))); err == nil {
 		t.Errorf("a changed decision is accepted:\n%s", out)
 	}
+}
+
+// TestSSHKeygenSignsADecision approves as the guide says to, with a signer that
+// is not nhi, and signs the policy as its guide says to, with nhi.
+func TestSSHKeygenSignsADecision(t *testing.T) {
+	t.Parallel()
+	testserver.Require(t, "ssh-keygen")
+	w := newExample(t, "gate")
+	w.installed(t)
+	w.Write(t, "nhi.hcl", "ledger = { local = { path = \".nhi\" } }\npolicy_file = \"policy.hcl\"\n")
+	must(t, os.Remove(filepath.Join(w.Dir, "policy.hcl.sig")))
+	w.usualKey(t, "root")
+	if out := w.script(t, examplePath("policy", "publish.sh")); !strings.Contains(out, "is in force") {
+		t.Errorf("got %s", out)
+	}
+	w.usualKey(t, rae)
+	wants(t, w.Apply(t), 0)
+	w.usualKey(t, ana)
+	if out := w.script(t, examplePath("approvals", "ssh-keygen.sh")); !strings.Contains(out, "approved by "+ana) {
+		t.Errorf("got %s", out)
+	}
+	w.usualKey(t, rae)
+	wants(t, w.Plan(t), 2, `~ status = "approved" -> "active"`, "terraform_data.attachment[0] will be created")
+}
+
+// usualKey makes a person's key the one in ~/.ssh.
+func (w *world) usualKey(t *testing.T, person string) {
+	t.Helper()
+	to := filepath.Join(w.home(), ".ssh", "id_ed25519")
+	must(t, os.WriteFile(to, []byte(read(t, w.keyFile(person))), 0o600))
+	must(t, os.WriteFile(to+".pub", []byte(read(t, w.keyFile(person)+".pub")), 0o600))
 }
 
 // newExample makes a world that holds one published configuration, with the
@@ -187,12 +223,8 @@ func (w *world) provideFiles(t *testing.T) {
 	must(t, os.MkdirAll(filepath.Join(w.home(), ".ssh"), 0o700))
 	testserver.NewSSHKey(t, filepath.Join(w.Dir, "ca"))
 	testserver.NewSSHKey(t, filepath.Join(w.Dir, "etl"))
-	for from, to := range map[string]string{
-		w.keyFile(rae): filepath.Join(w.home(), ".ssh", "id_ed25519"), w.keyFile("root"): filepath.Join(w.Dir, "root-key"),
-	} {
-		must(t, os.WriteFile(to, []byte(read(t, from)), 0o600))
-		must(t, os.WriteFile(to+".pub", []byte(read(t, from+".pub")), 0o600))
-	}
+	w.usualKey(t, rae)
+	w.Write(t, "root-key", read(t, w.keyFile("root")))
 	for _, name := range []string{"ca", "etl", "rae"} {
 		from := filepath.Join(w.Dir, name)
 		if name == "rae" {
@@ -297,14 +329,25 @@ func read(t testing.TB, path string) string {
 	return string(data)
 }
 
-var fence = regexp.MustCompile("(?ms)^```([a-z]+)\n(.*?)^```$")
-
 // fenced returns the blocks of a Markdown text that are in one of the languages.
 func fenced(markdown string, languages ...string) []string {
+	const fence = "```"
 	var blocks []string
-	for _, match := range fence.FindAllStringSubmatch(markdown, -1) {
-		if slices.Contains(languages, match[1]) {
-			blocks = append(blocks, match[2])
+	var block strings.Builder
+	inside, wanted := false, false
+	for line := range strings.Lines(markdown) {
+		language, isFence := strings.CutPrefix(strings.TrimSpace(line), fence)
+		switch {
+		case isFence && inside:
+			if wanted {
+				blocks = append(blocks, block.String())
+			}
+			inside = false
+		case isFence:
+			inside, wanted = true, slices.Contains(languages, language)
+			block.Reset()
+		case inside:
+			block.WriteString(line)
 		}
 	}
 	return blocks
@@ -368,7 +411,7 @@ func (w *world) installed(t *testing.T) {
 		"go":  "echo '" + root + "'\n",
 		"nhi": "case $1 in approve) shift; set -- approve --yes \"$@\" ;; esac\nexec '" + testserver.Binary(t) + "' \"$@\"\n",
 	} {
-		must(t, os.WriteFile(filepath.Join(bin, name), []byte("#!/bin/sh\n"+script), 0o700)) //nolint:gosec // it is run
+		must(t, os.WriteFile(filepath.Join(bin, name), []byte("#!/bin/sh\n"+script), 0o700))
 	}
 	folder, err := filepath.Abs(examplePath("first-grant"))
 	must(t, err)

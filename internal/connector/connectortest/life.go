@@ -46,7 +46,7 @@ func unobservableAnswersAtOnce(t *testing.T, s *suite) {
 // target at each step.
 func lifeOfAnAccount(t *testing.T, s *suite) {
 	c := s.open(t)
-	prepare, enable, revoke, probe := effects(c)
+	prepare, enable, _, probe := effects(c)
 	want := s.Kind.Privileges(s.Access(t))
 
 	account := s.account(t)
@@ -68,11 +68,17 @@ func lifeOfAnAccount(t *testing.T, s *suite) {
 	if outcome := probe(t, account); outcome.Err != nil || outcome.State == connector.Absent {
 		t.Errorf("probe of an active account: %q, %v", outcome.State, outcome.Err)
 	}
-
 	credential := s.issue(t, c, account)
 	if !s.Works(t, account, credential) {
 		t.Error("an active account does not let its user in")
 	}
+	s.endOfAnAccount(t, c, account, credential)
+}
+
+// endOfAnAccount revokes an active account, twice.
+func (s *suite) endOfAnAccount(t *testing.T, c connector.Connector, account connector.Account, credential connector.Credential) {
+	t.Helper()
+	_, _, revoke, probe := effects(c)
 	outcome := revoke(t, account)
 	must(t, "revoke", account, outcome, connector.Absent)
 	if !outcome.Verified {

@@ -50,16 +50,23 @@ func (s *system) prepare(ctx context.Context, account connector.Account) (connec
 	if created && len(seen.loginsOf(account)) == 0 {
 		return seen.Of(account), nil
 	}
-	account = withOID(account, ours)
-	logins := func(seen *snapshot) []*role { return seen.loginsOf(account) }
+	return s.strip(ctx, withOID(account, ours), seen.owned(account))
+}
+
+// strip ends the sessions of an account that is inert by now, and drops its
+// login roles.
+func (s *system) strip(ctx context.Context, account connector.Account, disarmed []*role) (connector.Observation, error) {
 	one := []connector.Account{account}
-	if err := s.clear(ctx, one, seen.owned(account), logins); err != nil {
+	logins := func(seen *snapshot) []*role { return seen.loginsOf(account) }
+	if err := s.clear(ctx, one, disarmed, logins); err != nil {
 		return connector.Observation{}, err
 	}
-	if seen, err = s.look(ctx, one); err != nil {
+	seen, err := s.look(ctx, one)
+	if err != nil {
 		return connector.Observation{}, err
 	}
-	if ours, _ = seen.find(account); ours == nil {
+	ours, _ := seen.find(account)
+	if ours == nil {
 		return seen.Of(account), fmt.Errorf("role %s went away while it was prepared: %w", shown(account.Principal), errStays)
 	}
 	return seen.Of(account), seen.checkDirect(account, ours)

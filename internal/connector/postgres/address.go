@@ -107,7 +107,7 @@ func parseAddress(text string) (address, error) {
 }
 
 func invalid(format string, args ...any) error {
-	return fmt.Errorf("url "+format+": %w", append(args, nhi.ErrInvalid)...)
+	return fmt.Errorf(format+": %w", append(args, nhi.ErrInvalid)...)
 }
 
 // parseHost returns the host in its one canonical form, so that two ways to

@@ -160,6 +160,9 @@ func TestAdminWithoutSuperuser(t *testing.T) {
 	b.Exec("CREATE ROLE " + admin + " LOGIN CREATEROLE PASSWORD 'pw'; GRANT pg_signal_backend TO " + admin +
 		"; GRANT " + b.readers + " TO " + admin + " WITH ADMIN OPTION")
 	b.system = b.open(b.UserURL(admin, "pw"))
+	if outcome := b.prepare(b.account(admin)); !errors.Is(outcome.Err, nhi.ErrInvalid) {
+		t.Errorf("prepare with the admin's own role: %v, want ErrInvalid", outcome.Err)
+	}
 	account := b.active()
 	credential := b.issue(account, account.NotAfter)
 	if !canRead(t, credential.Values["url"].Reveal(), "orders") {

@@ -75,23 +75,17 @@ func unconfirmed(seen connector.Observation, err error) (connector.Observation, 
 	return seen, err
 }
 
-// disarm decides what takes all privileges and logins from what is ours. Where
-// nothing is ours, and something else has the name, it refuses; where nothing
-// is there, it does nothing.
+// disarm decides what takes all privileges and logins from what is ours. What
+// else may have the account's name is left alone.
 func disarm(account connector.Account) decision {
 	return func(_ context.Context, _ pgx.Tx, seen *snapshot) ([]string, error) {
 		nothing := shape{leaving: true}
-		ours, foreign := seen.find(account)
-		if ours != nil {
+		if ours, _ := seen.find(account); ours != nil {
 			return seen.reshape(account, ours, nothing), nil
 		}
 		var statements []string
-		logins := seen.loginsOf(account)
-		for _, login := range logins {
+		for _, login := range seen.loginsOf(account) {
 			statements = append(statements, seen.reshapeLogin(nil, login, nothing)...)
-		}
-		if foreign != nil && len(logins) == 0 {
-			return nil, foreignError(foreign)
 		}
 		return statements, nil
 	}

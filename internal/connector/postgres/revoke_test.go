@@ -25,8 +25,14 @@ func TestRevokeEndsOpenSessions(t *testing.T) {
 		return b.Query("SELECT count(*) FROM pg_stat_activity WHERE usename = $1 AND state = 'active'", credential.Handle)[0][0] == "1"
 	})
 
+	before := len(b.StatementLog())
 	if outcome := b.revoke(account); outcome.Err != nil || outcome.State != connector.Absent || !outcome.Verified {
 		t.Fatalf("revoke: %s verified %v, %v", outcome.State, outcome.Verified, outcome.Err)
+	}
+	for _, name := range []string{account.Principal, credential.Handle} {
+		if refusal := "authentication failed for user \"" + name + "\""; !strings.Contains(b.StatementLog()[before:], refusal) {
+			t.Errorf("revoke did not try to log in as %s", name)
+		}
 	}
 	if err := idle.Ping(t.Context()); err == nil {
 		t.Error("an idle session lives on")
@@ -98,12 +104,18 @@ func TestObjectsOfOtherDatabasesAreCounted(t *testing.T) {
 	account := b.active()
 	elsewhere.Exec("CREATE TABLE one (n int); CREATE TABLE two (n int); ALTER TABLE one OWNER TO " + quote(account.Principal) +
 		"; ALTER TABLE two OWNER TO " + quote(account.Principal))
+	credential := b.issue(account, account.NotAfter)
+	elsewhere.Exec("CREATE TABLE three (n int); ALTER TABLE three OWNER TO " + quote(credential.Handle))
 	outcome := b.revoke(account)
 	want := "role " + account.Principal + " owns 2 objects in database " + elsewhere.Database()
 	if !errors.Is(outcome.Err, nhi.ErrUnconfirmed) || !strings.Contains(outcome.Err.Error(), want) {
 		t.Errorf("revoke: %v, want %q", outcome.Err, want)
 	}
 	elsewhere.Exec("DROP OWNED BY " + quote(account.Principal))
+	if outcome := b.revoke(account); !errors.Is(outcome.Err, nhi.ErrUnconfirmed) || !b.roleExists(account.Principal) {
+		t.Errorf("revoke with a login role that stays: %s, %v, want the account to stay too", outcome.State, outcome.Err)
+	}
+	elsewhere.Exec("DROP OWNED BY " + quote(credential.Handle))
 	if outcome := b.revoke(account); outcome.Err != nil {
 		t.Errorf("revoke after settling: %v", outcome.Err)
 	}

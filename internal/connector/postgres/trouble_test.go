@@ -150,14 +150,14 @@ func TestEnvironmentDoesNotLeak(t *testing.T) {
 		}
 	}
 	services := filepath.Join(home, "services")
-	if err := os.WriteFile(services, []byte("[elsewhere]\nhost=192.0.2.1\nuser=mallory\n"), 0o600); err != nil {
+	if err := os.WriteFile(services, []byte("[other]\nhost=192.0.2.1\nuser=mallory\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for name, value := range map[string]string{
 		"HOME": home, "PGHOST": "192.0.2.1", "PGPORT": "1", "PGDATABASE": "elsewhere", "PGUSER": "mallory", "PGPASSWORD": "from-env",
 		"PGPASSFILE": "/dev/null", "PGAPPNAME": "leaked", "PGCONNECT_TIMEOUT": "x", "PGSSLMODE": "verify-full", "PGSSLKEY": "/x",
 		"PGSSLCERT": "/x", "PGSSLCERTMODE": "require", "PGSSLSNI": "0", "PGSSLROOTCERT": "/x", "PGSSLPASSWORD": "x",
-		"PGSSLNEGOTIATION": "direct", "PGTARGETSESSIONATTRS": "standby", "PGSERVICE": "elsewhere", "PGSERVICEFILE": services,
+		"PGSSLNEGOTIATION": "direct", "PGTARGETSESSIONATTRS": "standby", "PGSERVICE": "missing", "PGSERVICEFILE": services,
 		"PGTZ": "Mars/Olympus", "PGOPTIONS": "-c default_transaction_read_only=on", "PGMINPROTOCOLVERSION": "9", "PGMAXPROTOCOLVERSION": "9",
 		"PGCHANNELBINDING": "require", "PGREQUIREAUTH": "none",
 	} {

@@ -66,7 +66,7 @@ func caPublicKey(path string) (ssh.PublicKey, error) {
 	if pubErr != nil {
 		return nil, err
 	}
-	key, _, _, _, pubErr := ssh.ParseAuthorizedKey(data) //nolint:dogsled // comment, options and rest do not matter
+	key, _, _, _, pubErr := ssh.ParseAuthorizedKey(data)
 	if pubErr != nil {
 		return nil, fmt.Errorf("%s: %s.pub is no public key: %w", settingCAKey, path, nhi.ErrInvalid)
 	}

@@ -88,12 +88,12 @@ func permissions(access nhi.Values) ssh.Permissions {
 }
 
 // seconds is a time as certificates hold it: whole seconds, cut.
-func seconds(t time.Time) uint64 { return uint64(max(0, t.Unix())) } //nolint:gosec // not negative
+func seconds(t time.Time) uint64 { return uint64(max(0, t.Unix())) }
 
 // endOf is the end of a certificate.
 func endOf(certificate *ssh.Certificate) time.Time {
-	const latest = 253402300799                                            // 9999-12-31, the last that can be written
-	return time.Unix(int64(min(certificate.ValidBefore, latest)), 0).UTC() //nolint:gosec // bounded
+	const latest = 253402300799 // 9999-12-31, the last that can be written
+	return time.Unix(int64(min(certificate.ValidBefore, latest)), 0).UTC()
 }
 
 // parseEvidence reads the certificate that Enable returned. It must be a user
@@ -101,9 +101,9 @@ func endOf(certificate *ssh.Certificate) time.Time {
 // its place is nhi.ErrForeign. No evidence is nil.
 func parseEvidence(account connector.Account) (*ssh.Certificate, error) {
 	if account.Evidence == "" {
-		return nil, nil //nolint:nilnil // no certificate is no error
+		return nil, nil
 	}
-	key, _, _, _, err := ssh.ParseAuthorizedKey([]byte(account.Evidence)) //nolint:dogsled // comment, options and rest do not matter
+	key, _, _, _, err := ssh.ParseAuthorizedKey([]byte(account.Evidence))
 	certificate, ok := key.(*ssh.Certificate)
 	if err != nil || !ok || certificate.CertType != ssh.UserCert || len(certificate.ValidPrincipals) == 0 {
 		return nil, fmt.Errorf("the evidence is no user certificate: %w", nhi.ErrForeign)

@@ -29,7 +29,7 @@ func lockFile(ctx context.Context, path string) (*os.File, error) {
 	for {
 		err := ctx.Err()
 		if err == nil {
-			err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) //nolint:gosec // a descriptor fits
+			err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 		}
 		switch {
 		case err == nil:

@@ -25,7 +25,7 @@ func TestExpiry(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	c := open(t, ssh.Kind(), w.unprobed(""))
-	account := activate(t, c, w.account(t, 6*time.Second, w.access()))
+	account := activate(t, c, w.account(t, 10*time.Second, w.access()))
 	issuer, ok := connector.IssuerOf(c)
 	if !ok {
 		t.Fatal("not an issuer")

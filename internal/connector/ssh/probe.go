@@ -163,19 +163,10 @@ func (p *prober) hostKeyAlgorithms(host string) (plain, certified []string, err 
 // certificate, the revocation list included, before it asks for a signature:
 // being asked for one is acceptance, and none is ever made.
 func (p *prober) login(ctx context.Context, host, user string, algorithms []string, certificate *ssh.Certificate) (bool, error) {
-	p.mu.Lock()
-	err := p.down[host]
-	p.mu.Unlock()
-	if err != nil {
-		return false, err
-	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	connection, err := (&net.Dialer{}).DialContext(ctx, "tcp", host)
+	connection, err := p.dial(ctx, host)
 	if err != nil {
-		p.mu.Lock()
-		p.down[host] = err
-		p.mu.Unlock()
 		return false, err
 	}
 	defer func() { _ = connection.Close() }()
@@ -207,6 +198,23 @@ func (p *prober) login(ctx context.Context, host, user string, algorithms []stri
 		return false, nil
 	}
 	return false, err
+}
+
+// dial connects to a host, unless that failed before in the same call.
+func (p *prober) dial(ctx context.Context, host string) (net.Conn, error) {
+	p.mu.Lock()
+	err := p.down[host]
+	p.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	connection, err := (&net.Dialer{}).DialContext(ctx, "tcp", host)
+	if err != nil {
+		p.mu.Lock()
+		p.down[host] = err
+		p.mu.Unlock()
+	}
+	return connection, err
 }
 
 // refused says whether the server itself turned the offered key down. Package

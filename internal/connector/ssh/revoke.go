@@ -72,14 +72,14 @@ func (s *system) Revoke(ctx context.Context, accounts []connector.Account) []con
 // list puts the serials of all removals into the revocation list.
 func (s *system) list(ctx context.Context, removals []removal) {
 	ca, caErr := caPublicKey(s.caKeyFile)
-	var any bool
+	var needed bool
 	for i, r := range removals {
 		if r.signed() && r.certificate == nil && caErr != nil {
 			removals[i].err = caErr // nobody knows under which key to list it
 		}
-		any = any || r.signed() && removals[i].err == nil
+		needed = needed || r.signed() && removals[i].err == nil
 	}
-	if !any {
+	if !needed {
 		return
 	}
 	list, err := s.revocations.update(ctx, s.now(), func(list held) (bool, error) {

@@ -123,7 +123,7 @@ func (s *section) add(serial uint64) {
 // list needs before it is written.
 func (l *List) Next(now time.Time) {
 	l.version++
-	l.date = uint64(max(0, now.Unix())) //nolint:gosec // not negative
+	l.date = uint64(max(0, now.Unix()))
 }
 
 // Marshal returns the bytes of the list. Those of a list that was parsed and
