@@ -26,7 +26,7 @@ var binary = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	path := filepath.Join(dir, "terraform-provider-nhi")
-	build := exec.Command("go", "build", "-tags", clockTag, "-o", path, ".") //nolint:gosec // all arguments are ours
+	build := exec.Command("go", "build", "-tags", clockTag, "-o", path, ".")
 	build.Dir = moduleRoot()
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", &buildError{string(out), err}

@@ -112,7 +112,7 @@ const commandDeadline = 3 * time.Minute
 
 // Command prepares a command of the CLI in the workspace.
 func (w *Workspace) Command(ctx context.Context, args ...string) *exec.Cmd {
-	command := exec.CommandContext(ctx, w.cli, args...) //nolint:gosec // the CLI under test
+	command := exec.CommandContext(ctx, w.cli, args...)
 	command.Dir = w.Dir
 	command.Env = append(cleanEnvironment(), w.Env...)
 	return command
@@ -187,7 +187,7 @@ func (w *Workspace) NHI(t testing.TB, args ...string) Result {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), commandDeadline)
 	defer cancel()
-	command := exec.CommandContext(ctx, Binary(t), args...) //nolint:gosec // our own binary
+	command := exec.CommandContext(ctx, Binary(t), args...)
 	command.Dir = w.Dir
 	command.Env = append(cleanEnvironment(), w.Env...)
 	return run(t, command)
