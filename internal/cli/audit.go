@@ -1,0 +1,224 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/ledger"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/lifecycle"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/policy"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/signature"
+)
+
+// audit reads a whole ledger and collects what is wrong with it.
+type audit struct {
+	book    *ledger.Ledger
+	root    nhi.Root
+	systems *lifecycle.Systems
+	faults  []ledger.Fault
+	notes   []ledger.Fault // what can not be told, or only matters to people
+
+	policy    ledger.Chain
+	documents []published // the good policies, in the order of the chain
+
+	chains, entries, policies, requests, decisions, uses int
+}
+
+// published is a policy of the policy chain.
+type published struct {
+	seq      uint64
+	document *policy.Document
+}
+
+func (v *audit) fault(chain string, seq uint64, format string, args ...any) {
+	v.faults = append(v.faults, ledger.Fault{Chain: chain, Seq: seq, Reason: fmt.Sprintf(format, args...)})
+}
+
+func (v *audit) note(chain string, seq uint64, format string, args ...any) {
+	v.notes = append(v.notes, ledger.Fault{Chain: chain, Seq: seq, Reason: fmt.Sprintf(format, args...)})
+}
+
+// all checks everything. The error says that the ledger did not answer.
+func (v *audit) all(ctx context.Context, d *desk) error {
+	if _, err := d.engine.Root(); err != nil {
+		v.fault(ledger.RootChain, 1, "%s", err)
+	}
+	faults, err := v.book.Verify(ctx)
+	if err != nil {
+		return err
+	}
+	v.faults = append(v.faults, faults...)
+	names, err := v.book.Chains(ctx, "")
+	if err != nil {
+		return err
+	}
+	// The policies first: all else is held against them.
+	slices.SortStableFunc(names, func(x, y string) int { return rank(x) - rank(y) })
+	for _, name := range names {
+		chain, err := v.book.Read(ctx, name)
+		if err != nil && errors.Is(err, nhi.ErrUnreachable) {
+			return err
+		}
+		v.chains++
+		v.entries += len(chain.Entries) // a broken rest is among the faults already
+		if err := v.chain(ctx, chain); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rank orders the chains by what rests on what.
+func rank(chain string) int {
+	if chain == ledger.PolicyChain {
+		return 0
+	}
+	return 1
+}
+
+func (v *audit) chain(ctx context.Context, chain ledger.Chain) error {
+	kind, subject, err := ledger.Subject(chain.Name)
+	if err != nil {
+		return err
+	}
+	switch kind {
+	case ledger.PolicyChain:
+		v.policyChain(chain)
+	case ledger.KindIdentity:
+		v.identityChain(chain, subject)
+	case ledger.KindApproval:
+		v.approvalChain(chain, subject)
+	case ledger.KindGrant:
+		return v.grantChain(ctx, chain, nhi.ApprovalID(subject))
+	}
+	return nil
+}
+
+func (v *audit) policyChain(chain ledger.Chain) {
+	v.policy = chain
+	version := 0
+	for _, entry := range chain.Entries {
+		body, ok := entry.Body.(ledger.PolicyBody)
+		if !ok {
+			v.misplaced(chain, entry)
+			continue
+		}
+		v.policies++
+		if err := policy.VerifySignatures([]byte(body.Document), []byte(body.Signatures), v.root); err != nil {
+			v.fault(chain.Name, entry.Seq, "%s", err)
+			continue
+		}
+		document, err := policy.Parse([]byte(body.Document))
+		switch {
+		case err != nil:
+			v.fault(chain.Name, entry.Seq, "%s", err)
+			continue
+		case document.Ledger != v.book.ID():
+			v.fault(chain.Name, entry.Seq, "the policy is for ledger %s", document.Ledger)
+		case document.Version != body.Version || document.Digest != body.Digest:
+			v.fault(chain.Name, entry.Seq, "the entry says version %d %s, and its document is version %d %s",
+				body.Version, body.Digest.Short(), document.Version, document.Digest.Short())
+		case document.Version <= version:
+			v.fault(chain.Name, entry.Seq, "version %d follows version %d", document.Version, version)
+		default:
+			version = document.Version
+			v.documents = append(v.documents, published{entry.Seq, document})
+		}
+	}
+}
+
+func (v *audit) identityChain(chain ledger.Chain, subject string) {
+	for _, entry := range chain.Entries {
+		switch body := entry.Body.(type) {
+		case ledger.IdentityBody:
+			if err := body.Identity.Check(); err != nil {
+				v.fault(chain.Name, entry.Seq, "%s", err)
+			} else if string(body.Identity.ID) != subject {
+				v.fault(chain.Name, entry.Seq, "it is about %s", body.Identity.ID)
+			}
+		case ledger.BlockBody, ledger.LiftBody:
+		default:
+			v.misplaced(chain, entry)
+		}
+	}
+}
+
+func (v *audit) misplaced(chain ledger.Chain, entry ledger.Entry) {
+	v.fault(chain.Name, entry.Seq, "an entry of type %s has no place in this chain", entry.Body.Type())
+}
+
+func (v *audit) approvalChain(chain ledger.Chain, subject string) {
+	for _, entry := range chain.Entries {
+		var err error
+		switch body := entry.Body.(type) {
+		case ledger.RequestBody:
+			v.requests++
+			err = v.request(body, subject)
+		case ledger.DecisionBody:
+			v.decisions++
+			err = v.decision(chain, entry, body.SignedDecision, nhi.ApprovalID(subject))
+		case ledger.WithdrawalBody:
+		default:
+			v.misplaced(chain, entry)
+		}
+		if err != nil {
+			v.fault(chain.Name, entry.Seq, "%s", err)
+		}
+	}
+}
+
+func (v *audit) request(body ledger.RequestBody, subject string) error {
+	request, err := nhi.ParseRequest(body.Text)
+	switch {
+	case err != nil:
+		return err
+	case string(request.Approval) != subject:
+		return fmt.Errorf("the request is for %s", request.Approval)
+	case request.Ledger != v.book.ID():
+		return fmt.Errorf("the request is for ledger %s", request.Ledger)
+	case body.Signature == "":
+		return nil
+	}
+	if _, err := signature.Verify(body.Signature, signature.NamespaceRequest, body.Text); err != nil {
+		return fmt.Errorf("the requester's signature: %w", err)
+	}
+	return nil
+}
+
+func (v *audit) decision(chain ledger.Chain, entry ledger.Entry, signed nhi.SignedDecision, id nhi.ApprovalID) error {
+	decision, err := nhi.ParseDecision(signed.Text)
+	if err != nil {
+		return err
+	}
+	request, err := nhi.ParseRequest(decision.Request)
+	if err != nil {
+		return err
+	}
+	if request.Approval != id || request.Ledger != v.book.ID() {
+		return fmt.Errorf("the decision is about %s in ledger %s", request.Approval, request.Ledger)
+	}
+	if !signed.Listed(id) {
+		return errors.New("the list that was signed does not name this decision")
+	}
+	key, err := signature.Verify(signed.Signature, signature.NamespaceDecision, signed.List)
+	if err != nil {
+		return err
+	}
+	hash, known := chain.HashAt(decision.Head.Seq)
+	if !known || hash != decision.Head.Hash || decision.Head.Seq >= entry.Seq {
+		return fmt.Errorf("its signer saw another record: entry %d of this chain was %s", decision.Head.Seq, decision.Head.Hash.Short())
+	}
+	at := slices.IndexFunc(v.documents, func(p published) bool { return p.document.Digest == decision.PolicyDigest })
+	if at < 0 {
+		v.note(chain.Name, entry.Seq, "its signer saw policy version %d (%s), which was never published here",
+			decision.PolicyVersion, decision.PolicyDigest.Short())
+		return nil
+	}
+	if _, known := v.documents[at].document.Person(key); !known {
+		return fmt.Errorf("the key %s belongs to nobody in policy version %d, which its signer saw", fingerprint(key), decision.PolicyVersion)
+	}
+	return nil
+}

@@ -1,0 +1,123 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/ledger"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/ledger/local"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/lifecycle"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+)
+
+// desk is what a command works at: the configuration, and an engine over the
+// ledger, policy and decisions that it names.
+type desk struct {
+	config
+	engine *lifecycle.Engine
+	folder map[nhi.ApprovalID][]nhi.SignedDecision // of decisionsDir; nil before it was read
+}
+
+// open reads the configuration and the flags. Nothing is contacted yet.
+func (a *app) open() (*desk, error) {
+	c, err := a.configuration()
+	if err != nil {
+		return nil, err
+	}
+	return &desk{config: c, engine: lifecycle.New(lifecycle.Config{
+		OpenLedger: a.openLedger(c.ledger), PolicyFile: c.policyFile, DecisionsDir: c.decisionsDir,
+		Pins: a.Pins, Systems: lifecycle.NewSystems(a.Kinds), Now: a.Now,
+	})}, nil
+}
+
+func (d *desk) close() { _ = d.engine.Close() }
+
+// configuration is nhi.hcl with the flags laid over it. The file may be
+// missing where it was not named and a flag says where the ledger is.
+func (a *app) configuration() (config, error) {
+	path := a.places.config
+	if path == "" {
+		path = configName
+	}
+	c, err := readConfig(path)
+	missing := errors.Is(err, fs.ErrNotExist) && a.places.config == ""
+	if err != nil && !missing {
+		return config{}, &failure{ExitUsage, err}
+	}
+	for _, place := range []struct {
+		flag string
+		at   *string
+	}{{a.places.ledger, &c.ledger}, {a.places.policy, &c.policyFile}, {a.places.decisions, &c.decisionsDir}} {
+		if place.flag != "" {
+			*place.at = place.flag
+		}
+	}
+	switch {
+	case c.ledger == "" && missing:
+		return config{}, usage("there is no %s in this folder: go where it is, or say --config FILE or --ledger FOLDER (`nhi init` makes a new ledger)", configName)
+	case c.ledger == "":
+		return config{}, usage("%s names no ledger: add ledger = { local = { path = \".nhi\" } }, or say --ledger FOLDER", path)
+	}
+	return c, nil
+}
+
+func (a *app) openLedger(path string) func(context.Context) (*ledger.Ledger, error) {
+	return func(ctx context.Context) (*ledger.Ledger, error) {
+		store, err := local.Open(path, a.Now, true)
+		if err != nil {
+			return nil, err
+		}
+		book, err := ledger.Open(ctx, store, a.writer())
+		if err != nil {
+			return nil, errors.Join(err, store.Close())
+		}
+		return book, nil
+	}
+}
+
+// maxDecisionFiles bounds the folder of decisions.
+const maxDecisionFiles = 10_000
+
+// filed returns the decisions on one approval in the folder of decisions.
+func (d *desk) filed(id nhi.ApprovalID) ([]nhi.SignedDecision, error) {
+	if d.folder != nil || d.decisionsDir == "" {
+		return d.folder[id], nil
+	}
+	paths, err := filesIn(d.decisionsDir, lifecycle.DecisionSuffix, maxDecisionFiles)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	folder := map[nhi.ApprovalID][]nhi.SignedDecision{}
+	for _, path := range paths {
+		signed, about, err := lifecycle.ReadDecisionFile(path)
+		if err != nil {
+			return nil, err
+		}
+		folder[about] = append(folder[about], signed)
+	}
+	d.folder = folder
+	return folder[id], nil
+}
+
+// filesIn returns the paths of the files in a folder whose names end in suffix,
+// sorted by name; nhi.ErrInvalid for more than limit.
+func filesIn(folder, suffix string, limit int) ([]string, error) {
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return nil, err
+	}
+	var paths []string
+	for _, entry := range entries {
+		if !entry.IsDir() && filepath.Ext(entry.Name()) == suffix {
+			paths = append(paths, filepath.Join(folder, entry.Name()))
+		}
+	}
+	if len(paths) > limit {
+		return nil, fmt.Errorf("%s holds %d files, and %d is the most allowed: %w", folder, len(paths), limit, nhi.ErrInvalid)
+	}
+	return paths, nil
+}

@@ -1,0 +1,95 @@
+package cli
+
+import (
+	"context"
+	"io"
+	"os"
+	"time"
+
+	"golang.org/x/term"
+
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector/builtin"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/lifecycle"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+)
+
+// Options are what a run of the tool works with. Process returns those of the
+// process itself; tests give their own.
+type Options struct {
+	Version  string
+	Out, Err io.Writer
+	// Terminal is where a person can be asked; nil where there is nobody.
+	Terminal Terminal
+	// Color says that Out shows ANSI colours.
+	Color bool
+	// Now supplies local and store time; time.Now where it is nil.
+	Now func() time.Time
+	// Kinds are the connectors; builtin.All where it is nil.
+	Kinds []connector.Kind
+	// Pins returns the trusted roots; lifecycle.Pins where it is nil.
+	Pins func() ([]nhi.Digest, error)
+	// Home is the user's home folder; that of the process where it is empty.
+	Home string
+}
+
+// Process returns the options of this process: its standard streams, colour
+// only on a terminal and never with NO_COLOR, and the terminal as the place
+// to ask where standard input is one.
+func Process(version string) Options {
+	options := Options{Version: version, Out: os.Stdout, Err: os.Stderr}
+	if isTerminal(os.Stdin) {
+		options.Terminal = tty{in: os.Stdin, prompts: os.Stderr}
+	}
+	options.Color = isTerminal(os.Stdout) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+	return options
+}
+
+func isTerminal(file *os.File) bool { return term.IsTerminal(int(file.Fd())) } //nolint:gosec // a descriptor fits
+
+// Run carries out one command line, without the program's name, and returns
+// its exit code: ExitOK, ExitWrong, ExitUsage or ExitUnavailable. Results go to
+// Out, notes and errors to Err.
+func Run(ctx context.Context, args []string, options Options) int {
+	a := &app{Options: options.filled()}
+	root := a.command()
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return ExitOK
+	}
+	code := exitCode(err)
+	if !a.started {
+		code = ExitUsage // cobra refused the command line itself
+	}
+	a.complain(err, code)
+	return code
+}
+
+func (o Options) filled() Options {
+	if o.Version == "" {
+		o.Version = "dev"
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Kinds == nil {
+		o.Kinds = builtin.All()
+	}
+	if o.Pins == nil {
+		o.Pins = lifecycle.Pins
+	}
+	if o.Home == "" {
+		o.Home, _ = os.UserHomeDir() // what needs it says so
+	}
+	if o.Out == nil {
+		o.Out = io.Discard
+	}
+	if o.Err == nil {
+		o.Err = io.Discard
+	}
+	return o
+}
+
+// writer names this program in ledger entries.
+func (o Options) writer() string { return "nhi " + o.Version }

@@ -1,0 +1,114 @@
+package cli
+
+import (
+	"context"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+)
+
+func (a *app) showCommand() *cobra.Command {
+	text := false
+	cmd := &cobra.Command{
+		Use:   "show APPROVAL",
+		Short: "Show one request as a plan",
+		Long: `Shows who asks for what, where, why and until when, which rule decides, who
+has decided, and what does not count.
+
+With --text it prints the request text itself, byte by byte: its SHA-256 is
+the request's digest, and a decision is signed over that text.`,
+		Example: "  nhi show production/payments/etl/orders-etl:default",
+		Args:    cobra.ExactArgs(1),
+	}
+	cmd.Flags().BoolVar(&text, "text", false, "print the exact request text; its digest goes to standard error")
+	return a.runs(cmd, func(ctx context.Context, args []string) error { return a.showOne(ctx, args[0], text) })
+}
+
+func (a *app) showOne(ctx context.Context, name string, text bool) error {
+	id, err := nhi.ParseApprovalID(name)
+	if err != nil {
+		return err
+	}
+	d, err := a.open()
+	if err != nil {
+		return err
+	}
+	defer d.close()
+	if text {
+		return a.showText(ctx, d, id)
+	}
+	p, err := d.petition(ctx, id)
+	if err != nil {
+		return err
+	}
+	page := a.page()
+	a.describe(page, p)
+	if err := a.show(page); err != nil {
+		return err
+	}
+	return a.emit(a.shownJSON(p))
+}
+
+// showText needs neither policy nor root: the text is what it is.
+func (a *app) showText(ctx context.Context, d *desk, id nhi.ApprovalID) error {
+	p, err := d.recorded(ctx, id)
+	if err != nil {
+		return err
+	}
+	digest := nhi.DigestOf(p.text)
+	if a.json {
+		return a.emit(map[string]any{"approval": id, "request": digest, "text": p.text})
+	}
+	a.note("%s", digest)
+	// A parsed request text holds nothing that a terminal would obey.
+	_, err = io.WriteString(a.Out, p.text)
+	return err
+}
+
+// shownAccess is one access in JSON.
+type shownAccess struct {
+	System     string     `json:"system,omitempty"`
+	Kind       string     `json:"kind"`
+	Endpoint   string     `json:"endpoint,omitempty"`
+	Privileges []string   `json:"privileges"`
+	Settings   nhi.Values `json:"settings"`
+}
+
+func (a *app) shownJSON(p petition) map[string]any {
+	access := map[string]shownAccess{}
+	for key, asked := range p.request.Access {
+		words := append([]string{}, a.privileges(asked)...)
+		access[key] = shownAccess{asked.System, asked.Kind, asked.Endpoint, words, asked.Settings}
+	}
+	denials := []map[string]string{}
+	for _, denial := range p.standing.Verdict.Denials {
+		denials = append(denials, map[string]string{"target": denial.Target, "field": denial.Field, "reason": denial.Reason})
+	}
+	verdict := p.standing.Verdict
+	shown := map[string]any{
+		"approval": p.approval, "status": p.status(), "request": nhi.DigestOf(p.text), "text": p.text, "waits": p.waits(),
+		"requester": verdict.Requester, "justification": p.justification, "ended": p.ended(),
+		"identity": map[string]string{"id": string(p.request.Identity()), "owner": p.request.Owner,
+			"purpose": p.request.Purpose, "kind": p.request.Kind},
+		"ttl": nhi.FormatTTL(p.request.TTL), "term": p.request.Term,
+		"access": access, "needs": needRows(verdict.Needs), "approved_by": append([]string{}, verdict.ApprovedBy...),
+		"denials": denials, "reasons": append([]string{}, p.reasons()...),
+		"policy": map[string]any{"version": p.standing.Policy.Version, "digest": p.standing.Policy.Digest},
+		"head":   p.chain.Head(),
+	}
+	switch {
+	case p.waits():
+		shown["if_approved_now"] = map[string]string{"activate_before": nhi.FormatTime(p.deadline()), "ends_at_the_latest": nhi.FormatTime(p.latestEnd())}
+	case p.standing.Approved() && !verdict.ActivateBefore.IsZero():
+		shown["activate_before"], shown["not_after"] = nhi.FormatTime(verdict.ActivateBefore), nhi.FormatTime(verdict.NotAfter)
+	}
+	if !p.askedAt.IsZero() {
+		shown["asked_at"] = nhi.FormatTime(p.askedAt)
+	}
+	if !p.request.ReusableUntil.IsZero() {
+		shown["reusable_until"] = nhi.FormatTime(p.request.ReusableUntil)
+	}
+	return shown
+}

@@ -1,0 +1,94 @@
+package cli
+
+import (
+	"context"
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/ledger"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/lifecycle"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+)
+
+func (a *app) verifyCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "verify",
+		Short: "Check the whole record",
+		Long: `Reads the whole ledger and checks: the links of every chain, the pin of the
+trust root, the signatures and versions of every policy, every request and
+every signed decision, and that enough decisions stood behind each activation
+when it was begun.
+
+It cannot see that a chain was cut short at its end, or that the whole ledger
+was replaced by an older copy, and it asks no target system.`,
+		Args: cobra.NoArgs,
+	}
+	return a.runs(cmd, func(ctx context.Context, _ []string) error { return a.verify(ctx) })
+}
+
+// errFaults says that verify found something.
+var errFaults = errors.New("the record is not what it must be")
+
+func (a *app) verify(ctx context.Context) error {
+	d, err := a.open()
+	if err != nil {
+		return err
+	}
+	defer d.close()
+	book, err := d.engine.Book()
+	if err != nil {
+		return err
+	}
+	audit := &audit{book: book, root: book.Root(), systems: lifecycle.NewSystems(a.Kinds)}
+	if err := audit.all(ctx, d); err != nil {
+		return err
+	}
+	p := a.page()
+	for _, fault := range audit.faults {
+		p.marked("!", red, "%s", fault)
+	}
+	for _, note := range audit.notes {
+		p.marked("·", yellow, "%s", note)
+	}
+	p.line("Ledger %s: %s with %s: %s, %s, %s, %s.", book.ID(), count(audit.chains, "chain"), entries(audit.entries),
+		count(audit.policies, "policy"), count(audit.requests, "request"), count(audit.decisions, "decision"), count(audit.uses, "activation"))
+	if len(audit.faults) == 0 {
+		p.styled(green, "", "Everything that can be checked here is as it must be.")
+	} else {
+		p.styled(red, "", "%s found.", count(len(audit.faults), "fault"))
+	}
+	if err := a.show(p); err != nil {
+		return err
+	}
+	if err := a.emit(audit.json(book)); err != nil {
+		return err
+	}
+	if len(audit.faults) > 0 {
+		return &failure{ExitWrong, errFaults}
+	}
+	return nil
+}
+
+func entries(n int) string {
+	if n == 1 {
+		return "1 entry"
+	}
+	return count(n, "entry")
+}
+
+func (v *audit) json(book *ledger.Ledger) map[string]any {
+	rows := func(faults []ledger.Fault) []map[string]any {
+		found := []map[string]any{}
+		for _, fault := range faults {
+			found = append(found, map[string]any{"chain": fault.Chain, "entry": fault.Seq, "reason": fault.Reason})
+		}
+		return found
+	}
+	return map[string]any{
+		"ledger": book.ID(), "root": nhi.DigestOf(book.RootText()), "ok": len(v.faults) == 0,
+		"faults": rows(v.faults), "notes": rows(v.notes),
+		"chains": v.chains, "entries": v.entries, "policies": v.policies, "requests": v.requests,
+		"decisions": v.decisions, "activations": v.uses,
+	}
+}

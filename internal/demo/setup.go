@@ -1,0 +1,69 @@
+package main
+
+import (
+	"context"
+	"os"
+
+	"golang.org/x/crypto/ssh"
+	"golang.org/x/crypto/ssh/knownhosts"
+)
+
+func (s *story) install(ctx context.Context) error {
+	if err := s.place.build(ctx); err != nil {
+		return err
+	}
+	s.proof("built nhi %s", providerVersion)
+	return nil
+}
+
+func (s *story) people(ctx context.Context) error {
+	if err := s.keys.make("root", "ana", "ben", "rae", "ca", "host", "etl", "repair"); err != nil {
+		return err
+	}
+	host, err := s.keys.signer("host")
+	if err != nil {
+		return err
+	}
+	ca, err := s.keys.signer("ca")
+	if err != nil {
+		return err
+	}
+	s.server, err = startServer(ctx, host, ca.PublicKey(), s.place.path("work/revoked.krl"))
+	if err != nil {
+		return err
+	}
+	known := knownhosts.Line([]string{s.server.address}, host.PublicKey()) + "\n"
+	if err := os.WriteFile(s.place.knownHosts(), []byte(known), 0o600); err != nil {
+		return err
+	}
+	s.line("    Rae asks. Ana and Ben decide. The server listens on %s.", s.server.address)
+	return s.door(ctx, "etl", "deploy", reasonBare)
+}
+
+func (s *story) rules(ctx context.Context) error {
+	ca, err := s.keys.signer("ca")
+	if err != nil {
+		return err
+	}
+	done, err := s.nhi(ctx, "init", "--scope", "payments/etl", "--root-key", "keys/root", "--pin",
+		"--approver", "ana@example.com=keys/ana.pub", "--approver", "ben@example.com=keys/ben.pub",
+		"--requester", "rae@example.com=keys/rae.pub",
+		"--system", "bastion:ssh="+ssh.FingerprintSHA256(ca.PublicKey()))
+	if err != nil {
+		return err
+	}
+	s.quote(excerpt(done.text, ""))
+	return nil
+}
+
+func (s *story) write(ctx context.Context) error {
+	if err := s.place.write("main.tf", configuration(s.server.address, s.term)); err != nil {
+		return err
+	}
+	done, err := s.terraform(ctx, 0, "init")
+	if err != nil {
+		return err
+	}
+	s.quote(excerpt(done.text, ""))
+	return nil
+}

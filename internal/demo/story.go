@@ -1,0 +1,137 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// story is the demo under way.
+type story struct {
+	*page
+	place  *workspace
+	keys   keyring
+	server *server
+	term   time.Duration // of the access that ends by itself
+	logins int
+}
+
+// The approvals of the story: the first ends by itself, the second is taken
+// away before its end.
+const (
+	nightly = "production/payments/etl/orders-etl:default"
+	repair  = "production/payments/etl/orders-etl:repair"
+)
+
+// chapters are the steps in their order; each stops with an error if what it
+// shows is not so.
+var chapters = []struct {
+	title string
+	play  func(*story, context.Context) error
+}{
+	{"Install: build the provider from source into a local mirror; no registry is asked", (*story).install},
+	{"People, a machine, and an SSH server that trusts one CA and reads its revocation list", (*story).people},
+	{"The platform team sets the rules: a ledger, a signed policy, two of its approvers must say yes", (*story).rules},
+	{"Rae writes in Terraform which access a nightly job needs; the configuration is all she does", (*story).write},
+	{"Plan and apply: access is asked for, and nothing is given", (*story).ask},
+	{"What waits for a decision, as an approver reads it", (*story).read},
+	{"Ana and Ben approve, each with a key of their own; one is not enough", (*story).approve},
+	{"The next plan shows that by itself: approved -> active (exit code 2)", (*story).foresee},
+	{"Apply checks every signature again, signs the certificates, and asks the server to accept them", (*story).activate},
+	{"A real login with the certificate", (*story).use},
+	{"The time runs out, and the server shuts the door by itself", (*story).wait},
+	{"A plan reports the end as drift, for a nightly run to see: expired -> revoked (exit code 2)", (*story).notice},
+	{"Apply revokes, and asks the server whether it is so", (*story).revoke},
+	{"Destroy ends the other access at once, an hour before its time", (*story).destroy},
+	{"An auditor checks the record: every signature, and that each activation was approved", (*story).verify},
+}
+
+// tell tells the story in a folder of its own, which is gone afterwards.
+func tell(ctx context.Context, p *page, cli string, term time.Duration) (err error) {
+	began := time.Now()
+	place, err := newWorkspace(ctx, cli)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, place.remove()) }()
+	s := &story{page: p, place: place, keys: keyring{place.path("work/keys")}, term: term}
+	defer func() {
+		if s.server != nil {
+			s.server.close()
+		}
+	}()
+	p.line("The life of one machine identity, with %s, in %s", place.product, place.root)
+	for _, chapter := range chapters {
+		p.step(chapter.title)
+		if err := chapter.play(s, ctx); err != nil {
+			return fmt.Errorf("step %d: %w", p.steps, err)
+		}
+	}
+	s.conclude(time.Since(began))
+	return nil
+}
+
+// conclude says what was proven.
+func (s *story) conclude(took time.Duration) {
+	s.line("\n%s", s.styled(bold, fmt.Sprintf("Proven in %s, with %d logins at a real SSH server:", took.Round(time.Second), s.logins)))
+	for _, fact := range []string{
+		"nobody was let in before two people had signed exactly that request",
+		"Terraform showed each change before it was made: approved -> active, expired -> revoked",
+		"the access ended on time by itself, and was then revoked; the other one ended when it was destroyed",
+		"whoever still holds the certificates is refused, and the record says who approved what",
+	} {
+		s.line("  - %s", fact)
+	}
+}
+
+// terraform runs the CLI, which must end with that exit code.
+func (s *story) terraform(ctx context.Context, code int, args ...string) (answered, error) {
+	s.command(append([]string{s.place.name()}, args...)...)
+	flags := []string{"-no-color", "-input=false"}
+	switch args[0] {
+	case "plan":
+		flags = append(flags, "-detailed-exitcode")
+	case "apply", "destroy":
+		flags = append(flags, "-auto-approve")
+	}
+	return expect(code)(s.place.run(ctx, s.place.cli, append(args, flags...)...))
+}
+
+// nhi runs the tool, which must end well.
+func (s *story) nhi(ctx context.Context, args ...string) (answered, error) {
+	s.command("nhi", strings.Join(args, " "))
+	return expect(0)(s.place.run(ctx, s.place.binary(), args...))
+}
+
+// expect makes another exit code an error.
+func expect(code int) func(answered, error) (answered, error) {
+	return func(done answered, err error) (answered, error) {
+		if err == nil && done.code != code {
+			err = fmt.Errorf("`%s` ended with exit code %d instead of %d:\n%s", done.command, done.code, code, done.text)
+		}
+		return done, err
+	}
+}
+
+// door tries to log in and says how that ended; it is an error where it is not
+// for exactly these reasons (none: let in).
+func (s *story) door(ctx context.Context, name, user string, reasons ...string) error {
+	made, err := s.login(ctx, name, user)
+	if err != nil {
+		return err
+	}
+	if !made.is(reasons...) {
+		return fmt.Errorf("the login as %s was %s; expected: %s", user, made, attempt{reasons: reasons, answer: letIn(reasons, user)})
+	}
+	s.proof("ssh -i keys/%s %s@server whoami: %s", name, user, made)
+	return nil
+}
+
+func letIn(reasons []string, user string) string {
+	if len(reasons) > 0 {
+		return ""
+	}
+	return user
+}
