@@ -135,7 +135,7 @@ func writeDecision(folder string, b ballot) (string, error) {
 	}
 	data := b.signed.File()
 	path := filepath.Join(folder, fileName(b.approval, nhi.DigestOf(data))+lifecycle.DecisionSuffix)
-	err := createFile(path, []byte(data), fileMode)
+	err := createFile(path, []byte(data))
 	if errors.Is(err, fs.ErrExist) {
 		return path, nil // the name follows from the bytes
 	}

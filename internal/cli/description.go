@@ -35,35 +35,36 @@ func (a *app) describe(p *page, asked petition) {
 	}
 }
 
-func (asked petition) describeAsker(p *page) {
-	if person := asked.standing.Verdict.Requester; person != "" {
-		p.field("asked by", "%s, proven by a signature over this request", person)
+func (p petition) describeAsker(out *page) {
+	if person := p.standing.Verdict.Requester; person != "" {
+		out.field("asked by", "%s, proven by a signature over this request", person)
 	} else {
-		p.field("asked by", "unproven, so every quorum is one larger")
+		out.field("asked by", "unproven, so every quorum is one larger")
 	}
-	if !asked.askedAt.IsZero() {
-		p.field("asked at", "%s (%s ago)", nhi.FormatTime(asked.askedAt), age(asked.standing.Now.Sub(asked.askedAt)))
+	if !p.askedAt.IsZero() {
+		out.field("asked at", "%s (%s ago)", nhi.FormatTime(p.askedAt), age(p.standing.Now.Sub(p.askedAt)))
 	}
-	reason := asked.justification
-	if reason == "" {
-		reason = "(no reason given)"
+	// Free text stands in quotes, so that it ends where it seems to end.
+	if p.justification == "" {
+		out.field("because", "(no reason given)")
+	} else {
+		out.field("because", "%q", p.justification)
 	}
-	p.field("because", "%s", reason)
-	p.field("identity", "%s", asked.request.Identity())
-	p.field("kind", "%s", asked.request.Kind)
-	p.field("owner", "%s", asked.request.Owner)
-	p.field("purpose", "%s", asked.request.Purpose)
-	if why := asked.ended(); why != "" {
-		p.marked("!", red, "%s: this access cannot begin", why)
+	out.field("identity", "%s", p.request.Identity())
+	out.field("kind", "%s", p.request.Kind)
+	out.field("owner", "%q", p.request.Owner)
+	out.field("purpose", "%q", p.request.Purpose)
+	if why := p.ended(); why != "" {
+		out.marked("!", red, "%s: this access cannot begin", why)
 	}
 }
 
 // held is the request in force, where the grant is active.
-func (asked petition) held() (nhi.Request, bool) {
-	if asked.grant.Phase != lifecycle.PhaseActive {
+func (p petition) held() (nhi.Request, bool) {
+	if p.grant.Phase != lifecycle.PhaseActive {
 		return nhi.Request{}, false
 	}
-	request, err := nhi.ParseRequest(asked.grant.Text)
+	request, err := nhi.ParseRequest(p.grant.Text)
 	return request, err == nil
 }
 
@@ -77,7 +78,10 @@ func (a *app) describeAccess(p *page, asked petition) {
 		access := asked.request.Access[key]
 		old, kept := held.Access[key]
 		p.line("  # %s", key)
-		kept = kept && old.System == access.System && old.Endpoint == access.Endpoint && old.Kind == access.Kind
+		if kept && (old.System != access.System || old.Endpoint != access.Endpoint || old.Kind != access.Kind) {
+			a.describeDropped(p, old)
+			old, kept = nhi.Access{}, false
+		}
 		before := []string{}
 		if kept {
 			before = a.privileges(old)
@@ -93,12 +97,16 @@ func (a *app) describeAccess(p *page, asked petition) {
 		a.describeKind(p, access)
 	}
 	for _, key := range held.Access.Keys() {
-		if _, still := asked.request.Access[key]; active && !still {
+		if _, still := asked.request.Access[key]; !still {
 			p.line("  # %s", key)
-			for _, word := range a.privileges(held.Access[key]) {
-				p.marked("-", red, "%s %s", word, place(held.Access[key]))
-			}
+			a.describeDropped(p, held.Access[key])
 		}
+	}
+}
+
+func (a *app) describeDropped(p *page, access nhi.Access) {
+	for _, word := range a.privileges(access) {
+		p.marked("-", red, "%s %s", word, place(access))
 	}
 }
 
@@ -137,61 +145,61 @@ func (a *app) describeKind(p *page, access nhi.Access) {
 }
 
 // deadline is until when an approval signed now may be used.
-func (asked petition) deadline() time.Time {
-	return asked.standing.Now.UTC().Truncate(time.Second).Add(asked.standing.Policy.ActivateWithin)
+func (p petition) deadline() time.Time {
+	return p.standing.Now.UTC().Truncate(time.Second).Add(p.standing.Policy.ActivateWithin)
 }
 
 // latestEnd is when access ends at the latest, if it is approved now.
-func (asked petition) latestEnd() time.Time {
-	return nhi.Earliest(asked.deadline().Add(asked.request.TTL), asked.request.ReusableUntil, asked.standing.Identity.ExpiresAt)
+func (p petition) latestEnd() time.Time {
+	return nhi.Earliest(p.deadline().Add(p.request.TTL), p.request.ReusableUntil, p.standing.Identity.ExpiresAt)
 }
 
-func (asked petition) describeTerm(p *page) {
-	p.line("  %s from its activation.", nhi.FormatTTL(asked.request.TTL))
-	if until := asked.request.ReusableUntil; until.IsZero() {
-		p.line("  It may be activated once.")
+func (p petition) describeTerm(out *page) {
+	out.line("  %s from its activation.", nhi.FormatTTL(p.request.TTL))
+	if until := p.request.ReusableUntil; until.IsZero() {
+		out.line("  It may be activated once.")
 	} else {
-		p.line("  It may be activated any number of times until %s.", nhi.FormatTime(until))
+		out.line("  It may be activated any number of times until %s.", nhi.FormatTime(until))
 	}
-	if end := asked.standing.Identity.ExpiresAt; !end.IsZero() {
-		p.line("  The identity ends %s.", nhi.FormatTime(end))
+	if end := p.standing.Identity.ExpiresAt; !end.IsZero() {
+		out.line("  The identity ends %s.", nhi.FormatTime(end))
 	}
-	verdict := asked.standing.Verdict
-	if asked.standing.Status == policy.StatusApproved && !verdict.ActivateBefore.IsZero() {
-		p.line("  Approved: to be activated before %s, and ended by %s at the latest.",
-			nhi.FormatTime(verdict.ActivateBefore), nhi.FormatTime(nhi.Earliest(verdict.NotAfter, asked.request.ReusableUntil, asked.standing.Identity.ExpiresAt)))
+	verdict := p.standing.Verdict
+	if p.standing.Status == policy.StatusApproved && !verdict.ActivateBefore.IsZero() {
+		out.line("  Approved: to be activated before %s, and ended by %s at the latest.",
+			nhi.FormatTime(verdict.ActivateBefore), nhi.FormatTime(nhi.Earliest(verdict.NotAfter, p.request.ReusableUntil, p.standing.Identity.ExpiresAt)))
 		return
 	}
-	if !asked.waits() {
+	if !p.waits() {
 		return
 	}
-	p.line("  If you approve it now: to be activated before %s, and ended by %s at the latest.",
-		nhi.FormatTime(asked.deadline()), nhi.FormatTime(asked.latestEnd()))
+	out.line("  If you approve it now: to be activated before %s, and ended by %s at the latest.",
+		nhi.FormatTime(p.deadline()), nhi.FormatTime(p.latestEnd()))
 }
 
-func (asked petition) describeDecision(p *page) {
-	verdict := asked.standing.Verdict
+func (p petition) describeDecision(out *page) {
+	verdict := p.standing.Verdict
 	for _, denial := range verdict.Denials {
 		target := ""
 		if denial.Target != "" {
 			target = denial.Target + ": "
 		}
-		p.marked("!", red, "policy denies this, whoever signs: %s%s", target, denial.Reason)
+		out.marked("!", red, "policy denies this, whoever signs: %s%s", target, denial.Reason)
 	}
 	for _, need := range verdict.Needs {
 		if need.NoApproval {
-			p.line("  Rule %q decides %s: no approval is needed.", need.Rule, joined(need.Targets))
+			out.line("  Rule %q decides %s: no approval is needed.", need.Rule, joined(need.Targets))
 			continue
 		}
-		p.line("  Rule %q decides %s: it needs %d of group %s.", need.Rule, joined(need.Targets), need.Want, need.Group)
+		out.line("  Rule %q decides %s: it needs %d of group %s.", need.Rule, joined(need.Targets), need.Want, need.Group)
 	}
 	if len(verdict.ApprovedBy) > 0 {
-		p.marked("✓", green, "approved by %s", joined(verdict.ApprovedBy))
+		out.marked("✓", green, "approved by %s", joined(verdict.ApprovedBy))
 	}
-	if more := missing(verdict.Needs); more != "" && asked.waits() {
-		p.marked("…", yellow, "%s must approve", more)
+	if more := missing(verdict.Needs); more != "" && p.waits() {
+		out.marked("…", yellow, "%s must approve", more)
 	}
-	for _, reason := range asked.reasons() {
-		p.marked("·", "", "%s", reason)
+	for _, reason := range p.reasons() {
+		out.marked("·", "", "%s", reason)
 	}
 }

@@ -57,8 +57,8 @@ func writeFile(path string, data []byte, mode fs.FileMode) error {
 }
 
 // createFile is writeFile that never replaces: fs.ErrExist where path is taken.
-func createFile(path string, data []byte, mode fs.FileMode) error {
-	staged, err := stage(path, data, mode)
+func createFile(path string, data []byte) error {
+	staged, err := stage(path, data, fileMode)
 	if err != nil {
 		return err
 	}

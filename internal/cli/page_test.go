@@ -70,10 +70,10 @@ func TestCreateFileNeverReplaces(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	path := filepath.Join(dir, "file")
-	if err := createFile(path, []byte("one"), fileMode); err != nil {
+	if err := createFile(path, []byte("one")); err != nil {
 		t.Fatal(err)
 	}
-	if err := createFile(path, []byte("two"), fileMode); !errors.Is(err, fs.ErrExist) {
+	if err := createFile(path, []byte("two")); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("the error is %v", err)
 	}
 	data, err := os.ReadFile(path)

@@ -38,12 +38,12 @@ func (a *app) prepare(verdict nhi.Verdict, ballots []ballot, folder string) erro
 	}
 	for _, b := range ballots {
 		path := filepath.Join(folder, fileName(b.approval, nhi.DigestOf(b.decision))+textSuffix)
-		if err := createFile(path, []byte(b.decision), fileMode); err != nil {
+		if err := createFile(path, []byte(b.decision)); err != nil {
 			return err
 		}
 	}
 	path := filepath.Join(folder, listName)
-	if err := createFile(path, []byte(listed), fileMode); err != nil {
+	if err := createFile(path, []byte(listed)); err != nil {
 		return err
 	}
 	p := a.page()

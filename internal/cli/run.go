@@ -45,7 +45,7 @@ func Process(version string) Options {
 	return options
 }
 
-func isTerminal(file *os.File) bool { return term.IsTerminal(int(file.Fd())) } //nolint:gosec // a descriptor fits
+func isTerminal(file *os.File) bool { return term.IsTerminal(int(file.Fd())) }
 
 // Run carries out one command line, without the program's name, and returns
 // its exit code: ExitOK, ExitWrong, ExitUsage or ExitUnavailable. Results go to

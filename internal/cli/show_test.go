@@ -111,6 +111,7 @@ func TestShowComparesWithWhatIsInForce(t *testing.T) {
 	changed := w.wide(etl)
 	changed.Access["db"].Settings["roles"] = nhi.List("orders_ro", "orders_admin")
 	delete(changed.Access, "box")
+	changed.Access["aws"] = nhi.Access{System: "orders", Kind: "postgres", Endpoint: "db.internal:5432/orders", Settings: nhi.Values{"roles": nhi.List("buckets")}}
 	w.ask(changed, "eve")
 	golden(t, "show_change", w.ok("show", string(etl)))
 }
@@ -194,7 +195,7 @@ func TestShowEscapesWhatALedgerHolds(t *testing.T) {
 	_, err = w.book().Append(context.Background(), chain, ledger.RequestBody{Text: text, Justification: "harmless\x1b[2J\u202e\nrole admin"})
 	must(t, err)
 	out := w.ok("show", string(etl))
-	if strings.ContainsAny(out, "\x1b\u202e") || !strings.Contains(out, `harmless\u{1b}[2J\u{202e}\u{a}role admin`) {
+	if strings.ContainsAny(out, "\x1b\u202e") || !strings.Contains(out, `"harmless\x1b[2J\u202e\nrole admin"`) {
 		t.Errorf("show said %q", out)
 	}
 	w.fails(cli.ExitUsage, "justification", "approve", string(etl), "--yes", "--key", w.key("ana"))

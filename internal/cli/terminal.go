@@ -36,7 +36,7 @@ func (t tty) Ask(ctx context.Context, prompt string) (string, error) {
 // Secret implements Terminal.
 func (t tty) Secret(ctx context.Context, prompt string) ([]byte, error) {
 	_, _ = io.WriteString(t.prompts, prompt)
-	descriptor := int(t.in.Fd()) //nolint:gosec // a descriptor fits
+	descriptor := int(t.in.Fd())
 	before, err := term.GetState(descriptor)
 	if err != nil {
 		return nil, fmt.Errorf("terminal: %w", err)

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/crypto/ssh"
+
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/ledger"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
 )
@@ -108,6 +110,10 @@ func TestPromise08ExpiryIsPlanned(t *testing.T) {
 	t.Run("term", func(t *testing.T) {
 		t.Parallel()
 		l := activeLandscape(t, false)
+		end := l.attribute("nhi_grant.etl", "expires_at")
+		if own := certificateEnd(t, l.certificates()[0]); own != end {
+			t.Errorf("the certificate ends %s by itself, and the grant %v", own, end)
+		}
 		l.advance(719 * time.Hour)
 		wants(t, l.Plan(t), 0, "No changes")
 		l.advance(time.Hour)
@@ -123,6 +129,9 @@ func TestPromise08ExpiryIsPlanned(t *testing.T) {
 		l := approvedLandscape(t, false)
 		l.Write(t, "main.tf", strings.Replace(l.read("main.tf"), `"2160h"`, `"100h"`, 1))
 		wants(t, l.Apply(t), 0, "active = true")
+		if end, own := l.attribute("nhi_grant.etl", "expires_at"), l.attribute("nhi_identity.etl", "expires_at"); end != own {
+			t.Errorf("the grant ends %v, and its identity %v", end, own)
+		}
 		l.advance(101 * time.Hour)
 		wants(t, l.Plan(t), 2, `~ status = "ended" -> "revoked"`, `~ identity_status = "active" -> "expired"`)
 		wants(t, l.Apply(t), 0, "active = false")
@@ -130,6 +139,33 @@ func TestPromise08ExpiryIsPlanned(t *testing.T) {
 			t.Errorf("after the identity ended: roles %v", roles)
 		}
 	})
+}
+
+// certificateEnd is the end date in an SSH certificate, written as ours are.
+func certificateEnd(t testing.TB, text string) string {
+	t.Helper()
+	key, _, _, _, err := ssh.ParseAuthorizedKey([]byte(text))
+	must(t, err)
+	certificate, ok := key.(*ssh.Certificate)
+	if !ok {
+		t.Fatalf("%.40s… is no certificate", text)
+	}
+	return nhi.FormatTime(time.Unix(int64(certificate.ValidBefore), 0))
+}
+
+// attribute returns an attribute of a resource in the state.
+func (w *world) attribute(address, name string) any {
+	w.t.Helper()
+	values, _ := w.Show(w.t, "")["values"].(map[string]any)
+	module, _ := values["root_module"].(map[string]any)
+	resources, _ := module["resources"].([]any)
+	for _, each := range resources {
+		if resource, _ := each.(map[string]any); resource["address"] == address {
+			return resource["values"].(map[string]any)[name]
+		}
+	}
+	w.t.Fatalf("%s is not in the state", address)
+	return nil
 }
 
 // TestPromise14PlanChangesNothing: plan and refresh change nothing in any

@@ -41,6 +41,7 @@ func TestPromise01FailClosed(t *testing.T) {
 		{"root not pinned", func() { l.Env = append(l.Env, "NHI_TRUST_ROOT=") }, "is set up"},
 		{"another root", func() { l.Env = append(l.Env, "NHI_TRUST_ROOT="+string(nhi.DigestOf("another"))) }, "this machine trusts"},
 		{"no ledger", func() { must(t, os.Rename(filepath.Join(l.Dir, ".nhi"), filepath.Join(l.Dir, "away"))) }, "nhi init"},
+		{"a larger quorum", func() { l.signPolicy(strings.Replace(good, "count = 2", "count = 3", 1)) }, "needs 3 of security, and 2 approved"},
 		{"system of another endpoint", func() { l.signPolicy(strings.Replace(good, l.endpoint(), "elsewhere:5432/orders", 1)) }, "endpoint"},
 		{"older than the ledger has seen", func() { l.signPolicy(replaceLine(good, "version", "version = 2")) }, "has seen version"},
 	}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -34,7 +35,7 @@ func TestPromise13NoSecret(t *testing.T) {
 	applied := l.applySaved("plan")
 	wants(t, applied, 0, "active = true")
 	state := l.Run(t, "show", "-json")
-	again := l.Plan(t)
+	again, failed := l.Plan(t), l.failing()
 	l.advance(721 * time.Hour)
 	expired := l.Apply(t)
 	url := l.read("stolen-url")
@@ -42,7 +43,7 @@ func TestPromise13NoSecret(t *testing.T) {
 	if len(password) < 16 {
 		t.Fatalf("the job got no credential: %d characters", len(password))
 	}
-	for _, result := range []string{first.Stdout, first.Stderr, planned.Stdout, shown.Stdout, applied.Stdout, applied.Stderr, state.Stdout, again.Stdout, expired.Stdout, expired.Stderr} {
+	for _, result := range []string{first.Stdout, first.Stderr, planned.Stdout, shown.Stdout, applied.Stdout, applied.Stderr, state.Stdout, again.Stdout, expired.Stdout, expired.Stderr, failed} {
 		say(result)
 	}
 	places := map[string]string{
@@ -50,7 +51,7 @@ func TestPromise13NoSecret(t *testing.T) {
 		"state": l.read("terraform.tfstate") + l.read("terraform.tfstate.backup"), "ledger": l.folder(".nhi"),
 	}
 	canaries := map[string]string{
-		"the admin's password": l.db.Password(), "the job's password": password,
+		"the admin's password": l.db.Password(), "a password that fails": wrongPassword, "the job's password": password,
 		"the CA's key": keyBody(l.readFile(l.sshd.CAKeyFile)), "the requester's key": keyBody(l.readFile(l.keyFile(rae))),
 	}
 	for place, text := range places {
@@ -63,6 +64,29 @@ func TestPromise13NoSecret(t *testing.T) {
 			}
 		}
 	}
+}
+
+// wrongPassword is a password that no system takes.
+const wrongPassword = "a-canary-that-fails-7fd1c9"
+
+// failing runs plans whose system cannot be used, and returns what they print:
+// clients quote what they were given when they complain.
+func (l *landscape) failing() string {
+	l.t.Helper()
+	good := l.db.URL("")
+	bad := strings.Replace(good, l.db.Password(), wrongPassword, 1)
+	env := l.Env
+	defer func() { l.Env = env }()
+	var printed strings.Builder
+	for _, url := range []string{bad, strings.Replace(bad, "@", "@@", 1), bad + "%zz", strings.Replace(bad, "postgres:", "post gres:", 1)} {
+		l.Env = append(slices.Clone(env), "TF_VAR_orders_url="+url)
+		result := l.Plan(l.t)
+		if !strings.Contains(result.Text(), "orders") {
+			l.t.Errorf("nothing is said of the system:\n%s", result.Text())
+		}
+		printed.WriteString(result.Stdout + result.Stderr)
+	}
+	return printed.String()
 }
 
 // between returns what stands between the last start before end, and end.

@@ -6,42 +6,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/ledger"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
-	"github.com/nhi-terraform/terraform-provider-nhi/internal/testserver"
 )
-
-// TestPromise05AllOrNothing: one target that fails undoes the step on all
-// others, verified, and consumes nothing.
-func TestPromise05AllOrNothing(t *testing.T) {
-	t.Parallel()
-	l := newLandscape(t, false)
-	missing := l.db.Prefix() + "not_there"
-	l.Write(t, "main.tf", l.providerBlock(l.systems())+variables+
-		grantOf("720h", strings.Replace(l.access(), l.role(), missing, 1))+l.job())
-	wants(t, l.Apply(t), 0)
-	l.decide(nhi.VerdictApprove, l.etl, ana, ben)
-	failed := l.Apply(t)
-	wants(t, failed, 1, "Access not granted", missing, "undone")
-	if roles := l.roles(); len(roles) > 0 {
-		t.Errorf("roles after the undo: %v", roles)
-	}
-	if l.read("stolen-cert") != "" || l.used() != 0 {
-		t.Error("a credential was issued, or the approval was consumed")
-	}
-	for _, certificate := range l.certificates() {
-		if l.sshWorks(certificate) {
-			t.Error("a certificate of the undone step still lets in")
-		}
-	}
-	l.db.Exec("CREATE ROLE " + missing + "; GRANT SELECT ON orders TO " + missing)
-	wants(t, l.Apply(t), 0, "active = true")
-	if l.read("answer.txt") != "42\n" || l.used() != 1 {
-		t.Error("the same approval did not serve after the undo")
-	}
-}
 
 // certificates returns every SSH certificate that the ledger knows of.
 func (w *world) certificates() []string {
@@ -58,8 +26,8 @@ func (w *world) certificates() []string {
 	return found
 }
 
-// TestPromise07OnlyOurs: a namesake without our mark, or with a copied one, is
-// reported and never touched.
+// TestPromise07OnlyOurs: a namesake without our mark, or with a copied one, or
+// with another id than was recorded, is reported and never touched.
 func TestPromise07OnlyOurs(t *testing.T) {
 	t.Parallel()
 	for name, comment := range map[string]string{
@@ -87,72 +55,34 @@ func TestPromise07OnlyOurs(t *testing.T) {
 			}
 		})
 	}
-}
-
-// TestPromise09RevokedMeansChecked: what could not be confirmed stays in state
-// as revoking, with an error that names it, and the others are revoked.
-func TestPromise09RevokedMeansChecked(t *testing.T) {
-	t.Parallel()
-	t.Run("system down", func(t *testing.T) {
-		t.Parallel()
-		l := activeLandscape(t, true)
-		certificate := l.certificates()[0]
-		l.db.Stop()
-		wants(t, l.Destroy(t), 1, "not confirmed as removed", "db (", "stays in state as revoking")
-		if l.sshWorks(certificate) {
-			t.Error("the certificate works although its host was up")
-		}
-		if state := l.Run(t, "state", "show", "-no-color", "nhi_grant.etl"); !strings.Contains(state.Stdout, `"revoking"`) {
-			t.Errorf("the state does not show revoking:\n%s", state.Stdout)
-		}
-		if list := l.Run(t, "state", "list").Stdout; !strings.Contains(list, "nhi_identity.etl") {
-			t.Error("the identity went before its grant")
-		}
-		l.db.Start()
-		wants(t, l.Destroy(t), 0)
-		if roles := l.roles(); len(roles) > 0 {
-			t.Errorf("roles after destroy: %v", roles)
-		}
-	})
-	t.Run("wrong host key", func(t *testing.T) {
+	t.Run("another id", func(t *testing.T) {
 		t.Parallel()
 		l := activeLandscape(t, false)
-		good := l.readFile(l.sshd.KnownHostsFile)
-		other := testserver.SSHD(t, testserver.SSHDOptions{CA: l.sshd})
-		forged := strings.Fields(l.readFile(other.KnownHostsFile))
-		lines := strings.Fields(good)
-		lines[2] = forged[2]
-		must(t, os.WriteFile(l.sshd.KnownHostsFile, []byte(strings.Join(lines, " ")+"\n"), 0o600))
-		wants(t, l.Destroy(t), 1, "box (")
-		must(t, os.WriteFile(l.sshd.KnownHostsFile, []byte(good), 0o600))
+		principal := nhi.Principal(l.etl, "db")
+		mark := l.db.Query("SELECT shobj_description(oid, 'pg_authid') FROM pg_roles WHERE rolname = $1", principal)[0][0]
+		l.db.Exec(fmt.Sprintf(`DROP ROLE "%[1]s"; CREATE ROLE "%[1]s"; COMMENT ON ROLE "%[1]s" IS '%[2]s'`, principal, mark))
+		check := l.untouchedRoles()
+		wants(t, l.Destroy(t), 1, "not confirmed as removed", "db (", principal)
+		check("destroy")
+		l.db.Exec(fmt.Sprintf(`DROP ROLE "%s"`, principal))
 		wants(t, l.Destroy(t), 0)
 	})
-	t.Run("without a probe", func(t *testing.T) {
-		t.Parallel()
-		l := newLandscape(t, false)
-		l.Write(t, "main.tf", l.providerBlock(l.sshSystem(""))+grantOf("720h", l.boxAccess()))
-		wants(t, l.Apply(t), 0)
-		l.decide(nhi.VerdictApprove, l.etl, ana, ben)
-		wants(t, l.Apply(t), 0, "active = true")
-		wants(t, l.Destroy(t), 1, "box (")
-		if state := l.Run(t, "state", "show", "-no-color", "nhi_grant.etl").Stdout; !strings.Contains(state, "usable_until = \"20") {
-			t.Errorf("usable_until does not tell:\n%s", state)
+}
+
+// untouchedRoles remembers the roles of ours, and returns a check that
+// PostgreSQL was told to change nothing since.
+func (l *landscape) untouchedRoles() func(what string) {
+	l.t.Helper()
+	roles, log := strings.Join(l.roles(), ","), len(l.db.StatementLog())
+	return func(what string) {
+		l.t.Helper()
+		if now := strings.Join(l.roles(), ","); now != roles {
+			l.t.Errorf("%s: the roles were %q and are %q", what, roles, now)
 		}
-		l.advance(721 * time.Hour)
-		wants(t, l.Destroy(t), 0)
-	})
-	t.Run("told to do without", func(t *testing.T) {
-		t.Parallel()
-		l := newLandscape(t, false)
-		l.Write(t, "main.tf", l.providerBlock(l.sshSystem(`confirm = "krl"`))+grantOf("720h", l.boxAccess()))
-		wants(t, l.Apply(t), 0)
-		l.decide(nhi.VerdictApprove, l.etl, ana, ben)
-		wants(t, l.Apply(t), 0, "active = true")
-		wants(t, l.Destroy(t), 0)
-		if l.sshWorks(l.certificates()[0]) {
-			t.Error("the certificate still lets in")
+		if changes := changingStatements(l.db.StatementLog()[log:]); len(changes) > 0 {
+			l.t.Errorf("%s: PostgreSQL was told to change something: %q", what, changes)
 		}
-	})
+	}
 }
 
 func (w *world) readFile(path string) string {
@@ -186,24 +116,61 @@ func TestPromise10RemovalNeverWaits(t *testing.T) {
 }
 
 // TestPromise11OneApprovalOneActivation: an approval that was used grants
-// nothing again, whatever is replayed.
+// nothing again, whatever is replayed; more access or a later end needs a new
+// one, and less does not.
 func TestPromise11OneApprovalOneActivation(t *testing.T) {
 	t.Parallel()
-	l := approvedLandscape(t, false)
-	wants(t, l.Plan(t, "-out=plan"), 2)
-	state := l.read("terraform.tfstate")
-	wants(t, l.Apply(t), 0, "active = true")
-	wants(t, l.Destroy(t), 0)
-	check := l.untouched()
-	wants(t, l.applySaved("plan"), 1)
-	wants(t, l.Apply(t), 0, "active = false")
-	wants(t, l.Plan(t), 0, "No changes", "its approval was used")
-	check("apply again")
-	l.Write(t, "terraform.tfstate", state) // yesterday's state
-	wants(t, l.Plan(t), 0, "its approval was used")
-	wants(t, l.Apply(t), 0, "active = false")
-	check("an old state")
-	if l.used() != 1 {
-		t.Errorf("%d activations recorded", l.used())
-	}
+	t.Run("replayed", func(t *testing.T) {
+		t.Parallel()
+		l := approvedLandscape(t, false)
+		wants(t, l.Plan(t, "-out=plan"), 2)
+		state := l.read("terraform.tfstate")
+		wants(t, l.Apply(t), 0, "active = true")
+		wants(t, l.Destroy(t), 0)
+		check := l.untouched()
+		wants(t, l.applySaved("plan"), 1)
+		wants(t, l.Apply(t), 0, "active = false")
+		wants(t, l.Plan(t), 0, "No changes", "its approval was used")
+		check("apply again")
+		l.Write(t, "terraform.tfstate", state) // yesterday's state
+		wants(t, l.applySaved("plan"), 1, "Access not granted")
+		check("yesterday's plan with yesterday's state")
+		l.Write(t, "terraform.tfstate", state)
+		wants(t, l.Plan(t), 0, "its approval was used")
+		wants(t, l.Apply(t), 0, "active = false")
+		check("an old state")
+		if l.used() != 1 {
+			t.Errorf("%d activations recorded", l.used())
+		}
+	})
+	t.Run("more and less", func(t *testing.T) {
+		t.Parallel()
+		l := newLandscape(t, false)
+		config := l.providerBlock(l.systems()) + variables
+		l.Write(t, "main.tf", config+grantOf("700h", l.access()))
+		wants(t, l.Apply(t), 0)
+		l.decide(nhi.VerdictApprove, l.etl, ana, ben)
+		wants(t, l.Apply(t), 0, "active = true")
+		check, end := l.untouched(), l.attribute("nhi_grant.etl", "expires_at")
+		wider := strings.Replace(l.boxAccess(), "principals = [", `principals = ["root-too", `, 1)
+		for what, asked := range map[string]string{
+			"a later end": grantOf("720h", l.access()), "another principal": grantOf("700h", l.dbAccess()+wider+externalAccess),
+		} {
+			l.Write(t, "main.tf", config+asked)
+			wants(t, l.Apply(t), 0)
+			wants(t, l.Plan(t), 0, "No changes", "Waiting for approval")
+			check(what)
+		}
+		l.Write(t, "main.tf", config+grantOf("700h", l.access()))
+		wants(t, l.Apply(t), 0, "active = true")
+		check("what is in force")
+		if now := l.attribute("nhi_grant.etl", "expires_at"); now != end || l.used() != 1 {
+			t.Errorf("the end was %v and is %v, after %d activations", end, now, l.used())
+		}
+		l.Write(t, "main.tf", config+grantOf("600h", l.boxAccess()))
+		wants(t, l.Apply(t), 0, "active = true")
+		if roles := l.roles(); len(roles) > 0 || l.attribute("nhi_grant.etl", "expires_at") == end {
+			t.Errorf("less was asked for, and the targets hold %v", roles)
+		}
+	})
 }

@@ -1,0 +1,2 @@
+terraform apply
+ssh-keygen -L -f keys/etl-cert.pub

@@ -1,0 +1,1 @@
+nhi policy sign --key ~/.ssh/id_ed25519 --publish

@@ -1,0 +1,18 @@
+resource "nhi_identity" "etl" {
+  name    = "orders-etl"
+  owner   = "ana@example.com"
+  purpose = "Nightly export of orders"
+  ttl     = "2160h"
+}
+
+resource "nhi_approval" "etl" {
+  subject       = nhi_identity.etl.subject
+  justification = "CHG-1234"
+  ttl           = "720h"
+
+  access = {
+    db  = { system = "orders", postgres = { roles = ["orders_ro"] } }
+    box = { system = "bastion", ssh = { principals = ["deploy"], public_key = file("etl.pub") } }
+    aws = { external = { description = "read the export bucket" } } # approval and expiry only
+  }
+}
