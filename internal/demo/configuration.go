@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -10,8 +11,8 @@ import (
 // that it can be seen to be taken away before its end.
 func configuration(server string, term time.Duration) string {
 	return fmt.Sprintf(head, server) +
-		access("etl", "default", "CHG-1234: the nightly export", term.String(), "deploy") +
-		access("repair", "repair", "CHG-1235: mend what the export broke", "1h", "repair")
+		access("etl", "default", "CHG-1234: the nightly export", term.String(), users["etl"]) +
+		access("repair", "repair", "CHG-1235: repair what it broke", "1h", users["repair"])
 }
 
 const head = `terraform {
@@ -56,7 +57,10 @@ resource "nhi_approval" %[1]q {
   justification = %[3]q
   ttl           = %[4]q
   access = {
-    box = { system = "bastion", ssh = { principals = [%[5]q], public_key = file("keys/%[1]s.pub") } }
+    box = {
+      system = "bastion"
+      ssh    = { principals = [%[5]q], extensions = [], public_key = file("keys/%[1]s.pub") }
+    }
   }
 }
 
@@ -80,4 +84,15 @@ resource "terraform_data" %[1]q {
   }
 }
 `, label, name, why, ttl, user)
+}
+
+// resources returns the blocks of a configuration with these labels.
+func resources(text string, labels ...string) []string {
+	var found []string
+	for _, label := range labels {
+		begin := strings.Index(text, "resource "+label)
+		block, _, _ := strings.Cut(text[begin:], "\n}\n")
+		found = append(found, strings.Split(block+"\n}", "\n")...)
+	}
+	return found
 }

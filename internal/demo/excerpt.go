@@ -3,47 +3,73 @@ package main
 import (
 	"slices"
 	"strings"
-	"unicode/utf8"
 )
 
-// widest is how many characters of a line are shown.
-const widest = 110
-
-// excerpt returns the lines of an answer that hold one of the texts, each
-// under the heading of its resource ("# nhi_grant.etl will be created").
+// excerpt returns the lines of an answer that hold one of the texts.
 func excerpt(answer string, texts ...string) []string {
 	var found []string
-	heading := ""
 	for line := range strings.Lines(answer) {
 		line = unframed(line)
-		if strings.HasPrefix(line, "  # ") && strings.Contains(line, " will be ") {
-			heading = line
-			continue
+		if slices.ContainsFunc(texts, func(text string) bool { return strings.Contains(line, text) }) {
+			found = append(found, line)
 		}
-		if !slices.ContainsFunc(texts, func(text string) bool { return strings.Contains(line, text) }) {
-			continue
-		}
-		if heading != "" {
-			found = append(found, trimmed(heading))
-			heading = ""
-		}
-		found = append(found, trimmed(line))
 	}
 	return found
 }
+
+// change returns what a plan does to one resource: its heading
+// ("# nhi_grant.etl will be created") and its block.
+func change(plan, address string) []string {
+	var found []string
+	for line := range strings.Lines(plan) {
+		line = strings.TrimRight(line, "\r\n")
+		if strings.HasPrefix(line, "  # "+address+" will be ") || len(found) > 0 {
+			found = append(found, strings.TrimPrefix(line, "  "))
+		}
+		if len(found) > 0 && line == "    }" {
+			break
+		}
+	}
+	return found
+}
+
+// attributes returns the heading of a change, and those of its attributes that
+// are named; of several with the same name the outermost, which stands first.
+func attributes(change []string, names ...string) []string {
+	found := change[:min(1, len(change))]
+	for _, name := range names {
+		begin := slices.IndexFunc(change, func(line string) bool { return attribute(line) == name })
+		if begin < 0 {
+			continue
+		}
+		end := begin
+		if strings.HasSuffix(change[begin], "[") || strings.HasSuffix(change[begin], "{") {
+			for end < len(change)-1 && (end == begin || indent(change[end]) > indent(change[begin])) {
+				end++
+			}
+		}
+		found = append(slices.Clip(found), change[begin:end+1]...)
+	}
+	return found
+}
+
+// attribute is the name of the attribute that a line of a plan begins, or "".
+func attribute(line string) string {
+	name, _, ok := strings.Cut(strings.TrimLeft(line, " +~-"), " ")
+	if !ok || !strings.Contains(line, " = ") {
+		return ""
+	}
+	return name
+}
+
+// indent is how far to the right the text of a line of a plan begins, its sign
+// left out.
+func indent(line string) int { return len(line) - len(strings.TrimLeft(line, " +~-")) }
 
 // unframed takes off the frame that Terraform draws around messages.
 func unframed(line string) string {
 	line = strings.TrimRight(line, " \r\n")
 	return strings.TrimPrefix(strings.TrimPrefix(line, "│"), " │")
-}
-
-// trimmed makes a line fit.
-func trimmed(line string) string {
-	if utf8.RuneCountInString(line) <= widest {
-		return line
-	}
-	return string([]rune(line)[:widest-1]) + "…"
 }
 
 // oneLine is a text with single spaces and without frames, in which a sentence

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,31 +13,32 @@ import (
 	"golang.org/x/crypto/ssh/knownhosts"
 )
 
-// attempt is how a login ended: in, with the server's answer to whoami, or
-// refused, with the server's reasons.
+// attempt is how a login ended.
 type attempt struct {
-	answer  string
-	reasons []string
+	reasons []string      // the server's, where it refused
 	left    time.Duration // until the certificate ends
 }
 
-// String says it as the server would.
-func (a attempt) String() string {
-	if a.answer != "" {
-		return "in, as " + a.answer
+// told says how it ended.
+func (a attempt) told(key, user string) string {
+	left := ""
+	if a.left > 0 {
+		left = fmt.Sprintf(", with %s left on its certificate", a.left.Round(time.Second))
 	}
-	return "refused: " + strings.Join(a.reasons, ", and ")
+	if len(a.reasons) == 0 {
+		return fmt.Sprintf("asked the server: it lets %s in as %s%s", key, user, left)
+	}
+	return fmt.Sprintf("asked the server: it refuses %s%s (%s)", key, left, strings.Join(a.reasons, ", and "))
 }
 
 // is holds where the login was refused for exactly these reasons; for none,
 // where it was let in.
-func (a attempt) is(reasons ...string) bool {
-	return strings.Join(a.reasons, "\n") == strings.Join(reasons, "\n") && (a.answer != "") == (len(reasons) == 0)
-}
+func (a attempt) is(reasons ...string) bool { return slices.Equal(a.reasons, reasons) }
 
 // login does what `ssh -i keys/NAME USER@server whoami` would do, with the
 // certificate beside the key where there is one.
 func (s *story) login(ctx context.Context, name, user string) (attempt, error) {
+	s.logins++
 	signer, err := s.keys.signer(name)
 	if err != nil {
 		return attempt{}, err
@@ -60,15 +62,20 @@ func (s *story) login(ctx context.Context, name, user string) (attempt, error) {
 	defer func() { _ = connection.Close() }()
 	_ = connection.SetDeadline(time.Now().Add(10 * time.Second))
 	from := connection.LocalAddr()
-	made.answer, err = s.whoami(connection, user, signer)
+	answer, err := s.whoami(connection, user, signer)
 	made.reasons = s.server.refusal(from)
-	if err != nil && len(made.reasons) == 0 {
-		return made, fmt.Errorf("login as %s: %w", user, err)
+	switch {
+	case len(made.reasons) > 0 && err == nil:
+		err = errors.New("the server let in what it refused")
+	case len(made.reasons) > 0:
+		err = nil
+	case err == nil && answer != user:
+		err = fmt.Errorf("whoami says %q", answer)
 	}
-	if err == nil && len(made.reasons) > 0 {
-		return made, errors.New("the server let in what it refused")
+	if err != nil {
+		err = fmt.Errorf("login as %s: %w", user, err)
 	}
-	return made, nil
+	return made, err
 }
 
 // whoami logs in over a connection, and asks who it is there.

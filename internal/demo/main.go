@@ -41,7 +41,7 @@ func run() int {
 	case err == nil:
 		return 0
 	case ctx.Err() != nil:
-		_, _ = fmt.Fprintln(os.Stderr, "\nStopped. Nothing is left behind.")
+		_, _ = fmt.Fprintln(os.Stderr, "\nStopped:", err)
 	default:
 		_, _ = fmt.Fprintln(os.Stderr, "\nError:", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode/utf8"
 )
 
 // page is what the reader sees.
@@ -16,15 +17,19 @@ type page struct {
 
 // ANSI styles.
 const (
+	plain  = ""
 	bold   = "1"
-	dim    = "2"
 	green  = "32"
 	cyan   = "36"
 	yellow = "33"
+	red    = "31"
 )
 
+// width is where long lines are broken.
+const width = 110
+
 func (p *page) styled(style, text string) string {
-	if !p.color {
+	if !p.color || style == plain {
 		return text
 	}
 	return "\x1b[" + style + "m" + text + "\x1b[0m"
@@ -42,25 +47,61 @@ func (p *page) step(title string) {
 
 // command shows what a user would type here.
 func (p *page) command(words ...string) {
-	p.line("    %s", p.styled(cyan, "$ "+strings.Join(words, " ")))
+	line := "$"
+	for i, word := range words {
+		// A flag stays with its value.
+		unit := word
+		if strings.HasPrefix(word, "--") && i+1 < len(words) {
+			unit += " " + words[i+1]
+		}
+		if utf8.RuneCountInString(line+unit) > width-8 {
+			p.line("    %s", p.styled(cyan, line+" \\"))
+			line = "   "
+		}
+		line += " " + word
+	}
+	p.line("    %s", p.styled(cyan, line))
 }
 
 // quote shows lines of what a command answered.
 func (p *page) quote(lines []string) {
 	for _, line := range lines {
-		p.line("      %s", p.styled(styleOf(line), line))
+		margin := strings.Repeat(" ", len(line)-len(strings.TrimLeft(line, " ")))
+		for i, part := range broken(strings.TrimLeft(line, " "), width-len(margin)) {
+			if i > 0 {
+				part = "    " + part
+			}
+			p.line("      %s", p.styled(styleOf(line), margin+part))
+		}
 	}
+}
+
+// broken breaks a line between words.
+func broken(line string, width int) []string {
+	var lines []string
+	for utf8.RuneCountInString(line) > width {
+		at := strings.LastIndex(string([]rune(line)[:width]), " ")
+		if at <= 0 {
+			break
+		}
+		lines = append(lines, strings.TrimRight(line[:at], " "))
+		line = strings.TrimLeft(line[at:], " ")
+	}
+	return append(lines, line)
 }
 
 // styleOf colours a line of a plan by its sign.
 func styleOf(line string) string {
-	switch {
-	case strings.HasPrefix(strings.TrimSpace(line), "+"):
+	sign, _, _ := strings.Cut(strings.TrimLeft(line, " "), " ")
+	switch sign {
+	case "+":
 		return green
-	case strings.HasPrefix(strings.TrimSpace(line), "~"):
+	case "~":
 		return yellow
+	case "-":
+		return red
 	default:
-		return dim
+		return plain
 	}
 }
 
@@ -69,14 +110,15 @@ func (p *page) proof(format string, args ...any) {
 	p.line("    %s %s", p.styled(green, "✓"), fmt.Sprintf(format, args...))
 }
 
-// tick writes a line that the next one replaces; where lines cannot be
-// replaced it writes every tenth.
-func (p *page) tick(left int, text string) {
+// tick says how many seconds are left, on a line that the next one replaces;
+// where lines cannot be replaced, every ten seconds.
+func (p *page) tick(left int) {
+	text := fmt.Sprintf("%ds left, and the server still lets in", left)
 	switch {
 	case p.live:
-		_, _ = fmt.Fprintf(p.out, "\r\x1b[K    %s", text)
-	case left%10 == 0:
-		p.line("    %s", text)
+		_, _ = fmt.Fprintf(p.out, "\r\x1b[K    … %s", text)
+	case left > 0 && left%10 == 0:
+		p.line("    … %s", text)
 	}
 }
 

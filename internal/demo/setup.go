@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 
 	"golang.org/x/crypto/ssh"
@@ -12,7 +13,7 @@ func (s *story) install(ctx context.Context) error {
 	if err := s.place.build(ctx); err != nil {
 		return err
 	}
-	s.proof("built nhi %s", providerVersion)
+	s.line("    The same program is the provider and, for people, the tool nhi.")
 	return nil
 }
 
@@ -36,8 +37,8 @@ func (s *story) people(ctx context.Context) error {
 	if err := os.WriteFile(s.place.knownHosts(), []byte(known), 0o600); err != nil {
 		return err
 	}
-	s.line("    Rae asks. Ana and Ben decide. The server listens on %s.", s.server.address)
-	return s.door(ctx, "etl", "deploy", reasonBare)
+	s.line("    The server listens on %s. Rae will ask; Ana and Ben decide.", s.server.address)
+	return s.door(ctx, "etl", reasonBare)
 }
 
 func (s *story) rules(ctx context.Context) error {
@@ -45,25 +46,28 @@ func (s *story) rules(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	done, err := s.nhi(ctx, "init", "--scope", "payments/etl", "--root-key", "keys/root", "--pin",
+	done, err := s.nhi(ctx, 0, "init", "--scope", "payments/etl", "--root-key", "keys/root", "--pin",
 		"--approver", "ana@example.com=keys/ana.pub", "--approver", "ben@example.com=keys/ben.pub",
 		"--requester", "rae@example.com=keys/rae.pub",
 		"--system", "bastion:ssh="+ssh.FingerprintSHA256(ca.PublicKey()))
 	if err != nil {
 		return err
 	}
-	s.quote(excerpt(done.text, ""))
-	return nil
+	s.quote(excerpt(done.text, "the ledger ", "the first policy", "signed by", "Its one rule"))
+	return done.says("Its one rule needs 2 of 2 approvers")
 }
 
 func (s *story) write(ctx context.Context) error {
-	if err := s.place.write("main.tf", configuration(s.server.address, s.term)); err != nil {
+	text := configuration(s.server.address, s.term)
+	if err := s.place.write("main.tf", text); err != nil {
 		return err
 	}
+	s.quote(resources(text, `"nhi_approval" "etl"`, `"nhi_grant" "etl"`))
+	s.line("      … and the same for %q, for an hour", "repair")
 	done, err := s.terraform(ctx, 0, "init")
 	if err != nil {
 		return err
 	}
-	s.quote(excerpt(done.text, ""))
-	return nil
+	s.quote(excerpt(done.text, "- Installed nhi-terraform/nhi"))
+	return done.says(fmt.Sprintf("Installed nhi-terraform/nhi v%s", providerVersion))
 }

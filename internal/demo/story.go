@@ -49,38 +49,51 @@ var chapters = []struct {
 }
 
 // tell tells the story in a folder of its own, which is gone afterwards.
-func tell(ctx context.Context, p *page, cli string, term time.Duration) (err error) {
+func tell(ctx context.Context, p *page, cli string, term time.Duration) error {
 	began := time.Now()
 	place, err := newWorkspace(ctx, cli)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, place.remove()) }()
-	s := &story{page: p, place: place, keys: keyring{place.path("work/keys")}, term: term}
-	defer func() {
-		if s.server != nil {
-			s.server.close()
-		}
-	}()
 	p.line("The life of one machine identity, with %s, in %s", place.product, place.root)
+	s := &story{page: p, place: place, keys: keyring{place.path("work/keys")}, term: term}
+	err = s.play(ctx)
+	if s.server != nil {
+		s.server.close()
+	}
+	if err == nil {
+		s.conclude(time.Since(began))
+	}
+	left := place.remove()
+	if left == nil {
+		p.line("\nNothing is left behind: %s is removed.", place.root)
+	}
+	return errors.Join(err, left)
+}
+
+// play plays all chapters.
+func (s *story) play(ctx context.Context) error {
 	for _, chapter := range chapters {
-		p.step(chapter.title)
-		if err := chapter.play(s, ctx); err != nil {
-			return fmt.Errorf("step %d: %w", p.steps, err)
+		s.step(chapter.title)
+		err := chapter.play(s, ctx)
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err != nil {
+			return fmt.Errorf("step %d: %w", s.steps, err)
 		}
 	}
-	s.conclude(time.Since(began))
 	return nil
 }
 
 // conclude says what was proven.
 func (s *story) conclude(took time.Duration) {
-	s.line("\n%s", s.styled(bold, fmt.Sprintf("Proven in %s, with %d logins at a real SSH server:", took.Round(time.Second), s.logins)))
+	s.line("\n%s", s.styled(bold, fmt.Sprintf("Proven in %s, with %d logins over SSH:", took.Round(time.Second), s.logins)))
 	for _, fact := range []string{
-		"nobody was let in before two people had signed exactly that request",
-		"Terraform showed each change before it was made: approved -> active, expired -> revoked",
-		"the access ended on time by itself, and was then revoked; the other one ended when it was destroyed",
-		"whoever still holds the certificates is refused, and the record says who approved what",
+		"the machine was not let in before two people had signed, and the asker's own yes does not count",
+		"the plan showed each change before it was made: approved -> active, expired -> revoked",
+		"one access ended on time by itself, and is revoked; the other one was revoked with an hour left",
+		"whoever kept a certificate is refused, and the record of who approved what checks out",
 	} {
 		s.line("  - %s", fact)
 	}
@@ -99,10 +112,10 @@ func (s *story) terraform(ctx context.Context, code int, args ...string) (answer
 	return expect(code)(s.place.run(ctx, s.place.cli, append(args, flags...)...))
 }
 
-// nhi runs the tool, which must end well.
-func (s *story) nhi(ctx context.Context, args ...string) (answered, error) {
-	s.command("nhi", strings.Join(args, " "))
-	return expect(0)(s.place.run(ctx, s.place.binary(), args...))
+// nhi runs the tool, which must end with that exit code.
+func (s *story) nhi(ctx context.Context, code int, args ...string) (answered, error) {
+	s.command(append([]string{"nhi"}, args...)...)
+	return expect(code)(s.place.run(ctx, s.place.binary(), args...))
 }
 
 // expect makes another exit code an error.
@@ -115,23 +128,35 @@ func expect(code int) func(answered, error) (answered, error) {
 	}
 }
 
-// door tries to log in and says how that ended; it is an error where it is not
-// for exactly these reasons (none: let in).
-func (s *story) door(ctx context.Context, name, user string, reasons ...string) error {
-	made, err := s.login(ctx, name, user)
+// shows quotes what a plan does to a resource: the attributes that are named.
+func (s *story) shows(plan answered, address string, names ...string) error {
+	block := change(plan.text, address)
+	if len(block) == 0 {
+		return fmt.Errorf("`%s` does not change %s:\n%s", plan.command, address, plan.text)
+	}
+	s.quote(attributes(block, names...))
+	return nil
+}
+
+// changes holds where a plan does all of that to a resource.
+func changes(plan answered, address string, texts ...string) error {
+	return answered{command: plan.command, text: strings.Join(change(plan.text, address), "\n")}.says(texts...)
+}
+
+// users are whom the two keys log in as.
+var users = map[string]string{"etl": "deploy", "repair": "repair"}
+
+// door tries to log in with a key and says how that ended; it is an error
+// where it was not refused for exactly these reasons (none: let in).
+func (s *story) door(ctx context.Context, key string, reasons ...string) error {
+	user := users[key]
+	made, err := s.login(ctx, key, user)
 	if err != nil {
 		return err
 	}
 	if !made.is(reasons...) {
-		return fmt.Errorf("the login as %s was %s; expected: %s", user, made, attempt{reasons: reasons, answer: letIn(reasons, user)})
+		return fmt.Errorf("%s; expected: %s", made.told(key, user), attempt{reasons: reasons}.told(key, user))
 	}
-	s.proof("ssh -i keys/%s %s@server whoami: %s", name, user, made)
+	s.proof("%s", made.told(key, user))
 	return nil
-}
-
-func letIn(reasons []string, user string) string {
-	if len(reasons) > 0 {
-		return ""
-	}
-	return user
 }

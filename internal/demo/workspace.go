@@ -114,7 +114,8 @@ func (w *workspace) binary() string {
 // build builds the provider into the mirror, with the user's own Go settings
 // and cache.
 func (w *workspace) build(ctx context.Context) error {
-	done, err := execute(ctx, "", os.Environ(), "go", "build", "-buildvcs=false",
+	env := append(os.Environ(), "GOTMPDIR="+w.path("tmp"))
+	done, err := execute(ctx, "", env, "go", "build", "-buildvcs=false",
 		"-ldflags=-X main.version="+providerVersion, "-o", w.binary(), module)
 	if err == nil && done.code != 0 {
 		err = errors.New("go build: " + done.text)
