@@ -41,10 +41,19 @@ type targetView map[string]attr.Value
 // restingTarget is a target that holds nothing.
 func restingTarget(system, principal string, status lifecycle.Status) targetView {
 	return targetView{
-		"system": optional(system), "principal": types.StringValue(principal), "status": types.StringValue(string(status)),
+		"system": optional(system), "principal": optional(principal), "status": types.StringValue(string(status)),
 		"verified": types.BoolValue(false), "privileges": words(nil), "findings": list(nil),
 		"expires_at": types.StringNull(), "enforced_by": types.StringNull(), "usable_until": types.StringNull(),
 	}
+}
+
+// principalOn is the name of an account on a target of a kind; empty where
+// there is no account of ours.
+func principalOn(kind, principal string) string {
+	if kind == nhi.KindExternal {
+		return ""
+	}
+	return principal
 }
 
 // words is a list that may be empty but not null, so that a plan shows what
@@ -87,7 +96,7 @@ func targetsOf(value types.Map) map[string]targetView {
 func wishedTargets(request nhi.Request, status lifecycle.Status) map[string]targetView {
 	views := map[string]targetView{}
 	for key, access := range request.Access {
-		views[key] = restingTarget(access.System, nhi.Principal(request.Approval, key), status)
+		views[key] = restingTarget(access.System, principalOn(access.Kind, nhi.Principal(request.Approval, key)), status)
 	}
 	return views
 }
@@ -119,7 +128,7 @@ func (m *grantModel) held(record lifecycle.Record, systems *lifecycle.Systems) {
 
 func heldTarget(record lifecycle.Record, key string, systems *lifecycle.Systems) targetView {
 	target, last := record.Targets[key], record.Last[key]
-	view := restingTarget(target.System, target.Principal, lifecycle.Active)
+	view := restingTarget(target.System, principalOn(target.Kind, target.Principal), lifecycle.Active)
 	view["verified"] = types.BoolValue(last.Verified)
 	kind, _ := systems.Kind(target.Kind)
 	if kind.Privileges != nil {
@@ -143,7 +152,7 @@ func (m *grantModel) removed(record lifecycle.Record, before map[string]targetVi
 		status = lifecycle.Revoking
 		if _, known := views[key]; !known && !lifecycle.Retired(key) {
 			target := record.Targets[key]
-			views[key] = removedTarget(record, key, restingTarget(target.System, target.Principal, lifecycle.Revoking))
+			views[key] = removedTarget(record, key, restingTarget(target.System, principalOn(target.Kind, target.Principal), lifecycle.Revoking))
 		}
 	}
 	m.Status = types.StringValue(string(status))

@@ -61,7 +61,7 @@ func (r *grantResource) Schema(_ context.Context, _ resource.SchemaRequest, resp
 func targetAttributes() map[string]schema.Attribute {
 	return map[string]schema.Attribute{
 		"system":       schema.StringAttribute{Computed: true, MarkdownDescription: "The name of the system; null for `external`."},
-		"principal":    schema.StringAttribute{Computed: true, MarkdownDescription: "The name of the account on the system."},
+		"principal":    schema.StringAttribute{Computed: true, MarkdownDescription: "The name of the account on the system; null for `external`."},
 		"status":       schema.StringAttribute{Computed: true, MarkdownDescription: "As the grant's, for this target."},
 		"verified":     schema.BoolAttribute{Computed: true, MarkdownDescription: "Whether the target itself, or a probe, confirmed the status."},
 		"privileges":   schema.ListAttribute{Computed: true, ElementType: types.StringType, MarkdownDescription: "What is held, in words."},

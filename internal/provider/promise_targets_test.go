@@ -64,7 +64,7 @@ func TestPromise07OnlyOurs(t *testing.T) {
 		check := l.untouchedRoles()
 		wants(t, l.Destroy(t), 1, "not confirmed as removed", "db (", principal)
 		check("destroy")
-		l.db.Exec(fmt.Sprintf(`DROP ROLE "%s"`, principal))
+		l.db.Exec(fmt.Sprintf(`DROP ROLE %q`, principal))
 		wants(t, l.Destroy(t), 0)
 	})
 }
