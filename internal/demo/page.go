@@ -26,7 +26,7 @@ const (
 )
 
 // width is where long lines are broken.
-const width = 110
+const width = 122
 
 func (p *page) styled(style, text string) string {
 	if !p.color || style == plain {

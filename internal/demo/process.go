@@ -11,12 +11,8 @@ import (
 	"time"
 )
 
-// The longest that one command may take, and how long it may take to end once
-// it was interrupted.
-const (
-	commandLimit = 5 * time.Minute
-	endLimit     = 15 * time.Second
-)
+// endLimit is how long a command may take to end once it was interrupted.
+const endLimit = 15 * time.Second
 
 // answered is how a command ended.
 type answered struct {
@@ -39,8 +35,6 @@ func (a answered) says(texts ...string) error {
 // execute runs a command to its end, and nothing that it started outlives it.
 // Stopped by ctx, it is interrupted first, so that it can end in order.
 func execute(ctx context.Context, dir string, env []string, name string, args ...string) (answered, error) {
-	ctx, cancel := context.WithTimeout(ctx, commandLimit)
-	defer cancel()
 	var out bytes.Buffer
 	command := exec.CommandContext(ctx, name, args...)
 	command.Dir, command.Env = dir, env

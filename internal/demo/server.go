@@ -29,6 +29,7 @@ type server struct {
 
 	mu      sync.Mutex
 	reasons map[string][]string // why a connection was refused, by its address
+	probes  int                 // keys that the provider showed, and never uses
 }
 
 // startServer starts a server on a free port of this machine.
@@ -70,12 +71,25 @@ func (s *server) serve(ctx context.Context) {
 func (s *server) admit(who ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
 	checker := &ssh.CertChecker{IsUserAuthority: s.trusts, IsRevoked: s.revoked}
 	permissions, err := checker.Authenticate(who, key)
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if err != nil {
-		s.mu.Lock()
 		s.reasons[who.RemoteAddr().String()] = s.explain(key, err)
-		s.mu.Unlock()
+	}
+	if string(who.ClientVersion()) == probeVersion {
+		s.probes++
 	}
 	return permissions, err
+}
+
+// probeVersion is what the provider says it is when it probes.
+const probeVersion = "SSH-2.0-nhi_probe"
+
+// probed says how often the provider has asked.
+func (s *server) probed() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.probes
 }
 
 func (s *server) trusts(ca ssh.PublicKey) bool { return bytes.Equal(ca.Marshal(), s.ca.Marshal()) }

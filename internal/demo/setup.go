@@ -2,18 +2,21 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/knownhosts"
 )
 
 func (s *story) install(ctx context.Context) error {
+	began := time.Now()
+	s.line("    (The first time, Go compiles everything, which can take minutes.)")
 	if err := s.place.build(ctx); err != nil {
 		return err
 	}
-	s.line("    The same program is the provider and, for people, the tool nhi.")
+	s.built = time.Since(began)
+	s.line("    Built. The same program is the provider and, for people, the tool nhi.")
 	return nil
 }
 
@@ -68,6 +71,7 @@ func (s *story) write(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.quote(excerpt(done.text, "- Installed nhi-terraform/nhi"))
-	return done.says(fmt.Sprintf("Installed nhi-terraform/nhi v%s", providerVersion))
+	installed := "Installed nhi-terraform/nhi v" + providerVersion
+	s.line("      %s", installed)
+	return done.says(installed)
 }

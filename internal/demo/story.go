@@ -16,6 +16,8 @@ type story struct {
 	server *server
 	term   time.Duration // of the access that ends by itself
 	logins int
+	built  time.Duration // how long that took
+	waited time.Duration // for the end
 }
 
 // The approvals of the story: the first ends by itself, the second is taken
@@ -37,14 +39,14 @@ var chapters = []struct {
 	{"Rae writes in Terraform which access a nightly job needs; the configuration is all she does", (*story).write},
 	{"Plan and apply: access is asked for, and nothing is given", (*story).ask},
 	{"What waits for a decision, as an approver reads it", (*story).read},
-	{"Ana and Ben approve, each with a key of their own; one is not enough", (*story).approve},
+	{"Two people approve, each with a key of their own; neither the asker's yes nor one alone is enough", (*story).approve},
 	{"The next plan shows that by itself: approved -> active (exit code 2)", (*story).foresee},
-	{"Apply checks every signature again, signs the certificates, and asks the server to accept them", (*story).activate},
+	{"Apply checks every signature again, signs the certificates, and sees that the server takes them", (*story).activate},
 	{"A real login with the certificate", (*story).use},
 	{"The time runs out, and the server shuts the door by itself", (*story).wait},
 	{"A plan reports the end as drift, for a nightly run to see: expired -> revoked (exit code 2)", (*story).notice},
-	{"Apply revokes, and asks the server whether it is so", (*story).revoke},
-	{"Destroy ends the other access at once, an hour before its time", (*story).destroy},
+	{"Apply revokes: the certificate is refused twice over, the other one still works", (*story).revoke},
+	{"Destroy revokes the other access an hour before its time, and sees that the server refuses it", (*story).destroy},
 	{"An auditor checks the record: every signature, and that each activation was approved", (*story).verify},
 }
 
@@ -88,7 +90,8 @@ func (s *story) play(ctx context.Context) error {
 
 // conclude says what was proven.
 func (s *story) conclude(took time.Duration) {
-	s.line("\n%s", s.styled(bold, fmt.Sprintf("Proven in %s, with %d logins over SSH:", took.Round(time.Second), s.logins)))
+	s.line("\n%s", s.styled(bold, fmt.Sprintf("Proven with %d logins over SSH, in %s (%s to build, %s to wait for the end):",
+		s.logins, took.Round(time.Second), s.built.Round(time.Second), s.waited.Round(time.Second))))
 	for _, fact := range []string{
 		"the machine was not let in before two people had signed, and the asker's own yes does not count",
 		"the plan showed each change before it was made: approved -> active, expired -> revoked",
@@ -126,6 +129,23 @@ func expect(code int) func(answered, error) (answered, error) {
 		}
 		return done, err
 	}
+}
+
+// applied runs a command of the CLI in which the provider itself must ask the
+// server, and quotes the lines of its answer that hold one of the texts.
+func (s *story) applied(ctx context.Context, command string, texts ...string) error {
+	before := s.server.probed()
+	done, err := s.terraform(ctx, 0, command)
+	if err != nil {
+		return err
+	}
+	s.quote(excerpt(done.text, texts...))
+	asked := s.server.probed() - before
+	if asked == 0 {
+		return fmt.Errorf("`%s` did not ask the server:\n%s", done.command, done.text)
+	}
+	s.proof("the provider has asked the server itself (certificates shown: %d)", asked)
+	return nil
 }
 
 // shows quotes what a plan does to a resource: the attributes that are named.

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"time"
 )
 
 // providerVersion is the version that the demo installs.
@@ -112,7 +113,7 @@ func (w *workspace) binary() string {
 }
 
 // build builds the provider into the mirror, with the user's own Go settings
-// and cache.
+// and cache. Where the cache is empty that takes minutes, so it has no limit.
 func (w *workspace) build(ctx context.Context) error {
 	env := append(os.Environ(), "GOTMPDIR="+w.path("tmp"))
 	done, err := execute(ctx, "", env, "go", "build", "-buildvcs=false",
@@ -131,8 +132,13 @@ func (w *workspace) write(name, content string) error {
 	return os.WriteFile(w.path("work/"+name), []byte(content), 0o600)
 }
 
+// commandLimit is the longest that a command of the story may take.
+const commandLimit = 3 * time.Minute
+
 // run runs a command in the people's folder.
 func (w *workspace) run(ctx context.Context, name string, args ...string) (answered, error) {
+	ctx, cancel := context.WithTimeout(ctx, commandLimit)
+	defer cancel()
 	return execute(ctx, w.path("work"), w.env, name, args...)
 }
 
