@@ -18,7 +18,7 @@ func TestTwoPeopleApprove(t *testing.T) {
 	t.Parallel()
 	w := asked(t)
 	out := w.ok("approve", string(etl), "--yes", "--key", w.key("ana"))
-	if !strings.Contains(out, "approved by ana@example.com, in the ledger as entry 2: 1 more of approvers must approve") {
+	if !strings.Contains(out, "approved by ana@example.com, in the ledger as entry 2: 1 more of group approvers must approve") {
 		t.Errorf("approve said %s", out)
 	}
 	if status := w.standing(w.text(etl)).Status; status != policy.StatusPending {

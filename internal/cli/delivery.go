@@ -188,7 +188,7 @@ func next(sent delivery) string {
 	var parts []string
 	for _, need := range sent.Needs {
 		if more := need.Want - len(need.Have); more > 0 && !need.NoApproval {
-			parts = append(parts, fmt.Sprintf("%d more of %s", more, need.Group))
+			parts = append(parts, fmt.Sprintf("%d more of group %s", more, need.Group))
 		}
 	}
 	return joined(parts) + " must approve"

@@ -28,10 +28,14 @@ func (a *app) describe(p *page, asked petition) {
 	p.field("request", "%s", nhi.DigestOf(asked.text))
 	document := asked.standing.Policy
 	p.field("policy", "version %d, %s, expires %s", document.Version, document.Digest.Short(), nhi.FormatTime(document.Expires))
-	if asked.waits() {
-		p.gap()
-		p.line("To decide: nhi approve %s", asked.approval)
-		p.line("       or: nhi deny %s", asked.approval)
+}
+
+// invite says how to decide on what waits.
+func (p petition) invite(out *page) {
+	if p.waits() {
+		out.gap()
+		out.line("To decide: nhi approve %s", p.approval)
+		out.line("       or: nhi deny %s", p.approval)
 	}
 }
 

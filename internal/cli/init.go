@@ -123,7 +123,7 @@ func (f foundation) explainQuorum(p *page) {
 	need, people := f.quorum(), count(len(f.approvers), "approver")
 	p.line("Its one rule needs %d of %s, and one more where the requester is not proven", need, people)
 	p.line("(requester = { ssh_key_file = … } in the provider block). Whoever asks never counts.")
-	if len(f.approvers) <= need {
+	if len(f.approvers) <= need && len(f.requesters) == 0 {
 		p.marked("!", yellow, "with %s, only what somebody else asks, and proves, can be approved: --requester, or %s, names such a person", people, policyName)
 	}
 }

@@ -45,6 +45,7 @@ func (a *app) showOne(ctx context.Context, name string, text bool) error {
 	}
 	page := a.page()
 	a.describe(page, p)
+	p.invite(page)
 	if err := a.show(page); err != nil {
 		return err
 	}

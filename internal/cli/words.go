@@ -106,7 +106,7 @@ func missing(needs []policy.Need) string {
 	var parts []string
 	for _, need := range needs {
 		if more := need.Want - len(need.Have); more > 0 && !need.NoApproval {
-			parts = append(parts, fmt.Sprintf("%d more of %s", more, need.Group))
+			parts = append(parts, fmt.Sprintf("%d more of group %s", more, need.Group))
 		}
 	}
 	return joined(parts)

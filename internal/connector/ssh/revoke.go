@@ -2,6 +2,7 @@ package ssh
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -151,22 +152,31 @@ func (s *system) confirmed(ctx context.Context, hosts *prober, r removal) connec
 		open.Err = r.err
 		return open
 	}
-	if !s.now().Before(r.end) {
+	ended := !s.now().Before(r.end)
+	if len(s.hosts) > 0 {
+		open.Err = s.refusedEverywhere(ctx, hosts, r)
+		switch {
+		case open.Err == nil:
+			return gone
+		case !ended || errors.Is(open.Err, errStillAccepted):
+			return open
+		}
+	}
+	// By its own end, or by the list alone: no host has said so.
+	gone.Verified = false
+	if ended {
 		return gone
 	}
-	if len(s.hosts) > 0 {
-		if open.Err = s.refusedEverywhere(ctx, hosts, r); open.Err == nil {
-			return gone
-		}
-		return open
-	}
 	if s.confirm == confirmKRL {
-		gone.Verified, gone.UsableUntil = false, r.end
+		gone.UsableUntil = r.end
 		return gone
 	}
 	open.Err = fmt.Errorf("serial %d is in the revocation list, and no host was asked (%s is not set): %w", serialOf(r.account.Mark), settingProbe, nhi.ErrUnconfirmed)
 	return open
 }
+
+// errStillAccepted says that a host lets the certificate in.
+var errStillAccepted = errors.New("the certificate is still accepted")
 
 // refusedEverywhere holds where every probed host refuses the certificate. Of
 // a certificate that was lost, another one with the same serial is offered
@@ -186,7 +196,7 @@ func (s *system) refusedEverywhere(ctx context.Context, hosts *prober, r removal
 	accepting, _, err := hosts.ask(ctx, offered)
 	switch {
 	case len(accepting) > 0:
-		return fmt.Errorf("%s still accepts the certificate: %w", strings.Join(accepting, ", "), nhi.ErrUnconfirmed)
+		return fmt.Errorf("%w by %s: %w", errStillAccepted, strings.Join(accepting, ", "), nhi.ErrUnconfirmed)
 	case err != nil:
 		return fmt.Errorf("%w: %w", nhi.ErrUnconfirmed, err)
 	}

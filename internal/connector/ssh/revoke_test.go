@@ -61,8 +61,8 @@ func TestWithoutProbe(t *testing.T) {
 	at.now = account.NotAfter.Add(-time.Second)
 	wantUnconfirmed(t, account, revoke(t, c, account))
 	at.now = account.NotAfter
-	wantGone(t, revoke(t, c, account), true)
-	wantGone(t, revoke(t, c, lost), true)
+	wantGone(t, revoke(t, c, account), false) // it has ended; no host has said so
+	wantGone(t, revoke(t, c, lost), false)
 }
 
 func TestConfirmKRL(t *testing.T) {
