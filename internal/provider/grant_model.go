@@ -144,6 +144,9 @@ func heldTarget(record lifecycle.Record, key string, systems *lifecycle.Systems)
 // gone, revoking where something is not confirmed.
 func (m *grantModel) removed(record lifecycle.Record, before map[string]targetView) {
 	status := lifecycle.Revoked
+	if record.Phase == lifecycle.PhaseRevoking {
+		status = lifecycle.Revoking
+	}
 	views := map[string]targetView{}
 	for key, view := range before {
 		views[key] = removedTarget(record, key, view)
@@ -166,7 +169,9 @@ func (m *grantModel) removed(record lifecycle.Record, before map[string]targetVi
 func removedTarget(record lifecycle.Record, key string, view targetView) targetView {
 	last := record.Last[key]
 	status := lifecycle.Revoked
-	if _, open := record.Targets[key]; open {
+	_, open := record.Targets[key]
+	unknown := record.Phase == lifecycle.PhaseRevoking && len(record.Targets) == 0 // nobody can say what there is
+	if open || unknown {
 		status = lifecycle.Revoking
 	}
 	gone := restingTarget("", "", status)
@@ -199,6 +204,19 @@ type grantMemory struct {
 	// Rested is what apply set last of pending and revoked: a read lays other
 	// statuses over it, and lifts them again.
 	Rested lifecycle.Status `json:"rested"`
+}
+
+// sparing returns the memory as it is kept. What a target issued for the
+// access, such as an SSH certificate, is in the ledger alone: it is no secret,
+// but whoever reads the state has no need of it.
+func (m grantMemory) sparing() grantMemory {
+	targets := maps.Clone(m.Record.Targets)
+	for key, target := range targets {
+		target.Evidence = ""
+		targets[key] = target
+	}
+	m.Record.Targets = targets
+	return m
 }
 
 // newGrantMemory is the memory of a grant whose private state is lost.

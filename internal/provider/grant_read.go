@@ -39,7 +39,7 @@ func (r *grantResource) Read(ctx context.Context, req resource.ReadRequest, resp
 		state.overlay(view, r.session.engine.Systems)
 	}
 	memory.Record = view.Record
-	remember(ctx, resp.Private, memory, &resp.Diagnostics)
+	remember(ctx, resp.Private, memory.sparing(), &resp.Diagnostics)
 	r.restWarning(state, view, &resp.Diagnostics)
 	resp.Diagnostics.Append(resp.State.Set(ctx, state)...)
 }
@@ -85,7 +85,9 @@ func overlaidTarget(target targetView, key string, view lifecycle.View, systems 
 	case lifecycle.Expired, lifecycle.Ended:
 		return target.with("status", types.StringValue(string(view.Status)))
 	case lifecycle.Drifted, lifecycle.Active:
-		return observedTarget(target, view.Targets[key], held.Access, held.Kind, systems)
+		if seen, looked := view.Targets[key]; looked {
+			return observedTarget(target, seen, held.Access, held.Kind, systems)
+		}
 	}
 	return target
 }

@@ -2,6 +2,7 @@ package provider
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
@@ -88,14 +89,18 @@ func (r *grantResource) Create(ctx context.Context, req resource.CreateRequest, 
 	plan.ID = types.StringValue(string(request.Approval))
 	record := lifecycle.Record{Grant: request.Approval}
 	if plan.Status.ValueString() == string(lifecycle.Active) {
-		record = r.activate(ctx, t, &plan, &resp.Diagnostics)
+		record = r.activate(ctx, t, record, &plan, &resp.Diagnostics)
 		if resp.Diagnostics.HasError() {
 			return // nothing is in state, so the next apply tries again
 		}
 	} else {
 		plan.Targets = targetsMap(wishedTargets(request, lifecycle.Pending))
+		// The ledger may hold this grant as active: its accounts are remembered.
+		if seen, err := r.session.engine.Record(ctx, request.Approval); err == nil {
+			record = seen
+		}
 	}
-	remember(ctx, resp.Private, grantMemory{Record: record, Rested: restedIn(plan)}, &resp.Diagnostics)
+	remember(ctx, resp.Private, grantMemory{Record: record, Rested: restedIn(plan)}.sparing(), &resp.Diagnostics)
 	resp.Diagnostics.Append(resp.State.Set(ctx, plan)...)
 }
 
@@ -124,9 +129,10 @@ func (r *grantResource) requested(t ticket, diags *diag.Diagnostics) nhi.Request
 
 // activate puts the ticket's request in force and writes the outcome into the
 // plan.
-func (r *grantResource) activate(ctx context.Context, t ticket, plan *grantModel, diags *diag.Diagnostics) lifecycle.Record {
-	record, err := r.session.engine.Activate(ctx, t.Text)
-	if record.Phase == lifecycle.PhaseActive && record.Held == t.Request {
+func (r *grantResource) activate(ctx context.Context, t ticket, known lifecycle.Record, plan *grantModel, diags *diag.Diagnostics) lifecycle.Record {
+	record, err := r.session.engine.Activate(ctx, t.Text, known)
+	var left *lifecycle.RevokeError
+	if record.Phase == lifecycle.PhaseActive && record.Held == t.Request && (err == nil || errors.As(err, &left)) {
 		if err != nil { // the new access stands, and something replaced is left over
 			warning(diags, "Access that was replaced is not confirmed as removed", err)
 		}
@@ -156,10 +162,10 @@ func (r *grantResource) Update(ctx context.Context, req resource.UpdateRequest, 
 	case lifecycle.Activate:
 		r.requested(ticketOf(plan.Ticket), &resp.Diagnostics)
 		if !resp.Diagnostics.HasError() {
-			record = r.activate(ctx, ticketOf(plan.Ticket), &plan, &resp.Diagnostics)
+			record = r.activate(ctx, ticketOf(plan.Ticket), record, &plan, &resp.Diagnostics)
 		}
 	case lifecycle.Repair:
-		record = r.repair(ctx, &plan, &state, &resp.Diagnostics)
+		record = r.repair(ctx, record, &plan, &resp.Diagnostics)
 	case lifecycle.Revoke:
 		record = r.revoke(ctx, record, reason(plan, state), &plan, targetsOf(state.Targets), &resp.Diagnostics)
 		resp.Diagnostics.Append(resp.State.Set(ctx, plan)...) // also with an error: it shows what is open
@@ -168,7 +174,7 @@ func (r *grantResource) Update(ctx context.Context, req resource.UpdateRequest, 
 	if !resp.Diagnostics.HasError() {
 		memory.Rested = restedIn(plan)
 	}
-	remember(ctx, resp.Private, memory, &resp.Diagnostics)
+	remember(ctx, resp.Private, memory.sparing(), &resp.Diagnostics)
 	if resp.Diagnostics.HasError() {
 		return
 	}
@@ -201,8 +207,8 @@ func reason(plan, state grantModel) string {
 	return state.Status.ValueString()
 }
 
-func (r *grantResource) repair(ctx context.Context, plan, state *grantModel, diags *diag.Diagnostics) lifecycle.Record {
-	record, err := r.session.engine.Repair(ctx, nhi.ApprovalID(state.ID.ValueString()))
+func (r *grantResource) repair(ctx context.Context, known lifecycle.Record, plan *grantModel, diags *diag.Diagnostics) lifecycle.Record {
+	record, err := r.session.engine.Repair(ctx, known)
 	if err != nil {
 		failure(diags, path.Root("status"), "Access not repaired", err)
 		return record
