@@ -2,16 +2,10 @@ package lifecycle
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
-	"slices"
-	"strconv"
-	"time"
 
-	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/ledger"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
 )
@@ -20,53 +14,93 @@ import (
 // policy, decisions and identity again, writes its intent, reads again what it
 // relied on, makes every account inert, then enables all, reads all back, and
 // records the use. A grant that is active under this very request is left in
-// peace. Errors: nhi.ErrNotApproved, nhi.ErrDenied, nhi.ErrSpent, nhi.ErrEnded,
-// ErrPolicy, ErrNoTrustedLedger, ErrOvertaken before any effect; *UndoError
-// after one.
-func (e *Engine) Activate(ctx context.Context, text string) (Record, error) {
+// peace, but for what it has replaced and not removed yet. Known is what the caller remembers: on a ledger that does not go on
+// from there, nothing is granted.
+//
+// Errors: nhi.ErrNotApproved, nhi.ErrDenied, nhi.ErrSpent, nhi.ErrEnded,
+// ErrPolicy, ErrNoTrustedLedger, ErrShortened, ErrOvertaken before any effect;
+// *UndoError after one; *RevokeError beside an active record where something
+// that was replaced is not confirmed as removed.
+func (e *Engine) Activate(ctx context.Context, text string, known Record) (Record, error) {
 	request, err := nhi.ParseRequest(text)
 	if err != nil {
-		return Record{}, err
+		return known, err
+	}
+	if known.Grant == "" {
+		known.Grant = request.Approval
+	}
+	if known.Grant != request.Approval {
+		return known, fmt.Errorf("the request is for %s, and the grant is %s: %w", request.Approval, known.Grant, nhi.ErrInvalid)
 	}
 	if err := e.PublishPolicy(ctx); err != nil {
-		return Record{}, err
+		return known, err
 	}
-	standing, err := e.Standing(ctx, text)
-	if err != nil {
-		return Record{}, err
-	}
-	op, err := e.begin(ctx, request.Approval)
+	op, err := e.beginAnew(ctx, known)
 	if err != nil {
 		return op.record, err
 	}
-	if op.record.Phase == PhaseRevoking {
-		if removal, err := e.Revoke(ctx, op.record, "an earlier removal was not finished"); err != nil {
-			return removal.Record, err
-		}
-		if op, err = e.begin(ctx, request.Approval); err != nil {
-			return op.record, err
-		}
-	}
-	if err := op.may(request, standing); err != nil {
+	standing, err := e.standing(ctx, request, text, op.record)
+	if err != nil {
 		return op.record, err
 	}
-	if op.record.Phase == PhaseActive && op.record.Held == nhi.DigestOf(text) {
-		return op.record, nil
-	}
-	if !standing.Approved() {
-		return op.record, standing.denied(request.Approval)
+	if err := standing.follows(known.Heads); err != nil {
+		return op.record, err
 	}
 	if err := e.recordDecisions(ctx, &standing, request.Approval); err != nil {
 		return op.record, err
 	}
-	intent, err := op.intent(request, text, standing)
+	op.relies(standing.Heads)
+	return op.start(ctx, request, text, standing)
+}
+
+// beginAnew reads a grant that is to be given or mended, and finishes a
+// removal that is still open: only what is gone can come back. After an error
+// the record is what the caller remembers.
+func (e *Engine) beginAnew(ctx context.Context, known Record) (*operation, error) {
+	op, err := e.begin(ctx, known.Grant)
+	if err == nil {
+		err = op.follows(known)
+	}
 	if err != nil {
-		return op.record, err
+		op.record = known
+		return op, err
 	}
-	if err := op.append(ctx, intent); err != nil {
-		return op.record, err
+	op.relies(known.Heads)
+	if op.record.Phase != PhaseRevoking {
+		return op, nil
 	}
-	return op.activate(ctx, intent)
+	removal, err := e.Revoke(ctx, op.record, "an earlier removal was not finished")
+	if err != nil {
+		op.record = removal.Record
+		return op, err
+	}
+	again, err := e.begin(ctx, known.Grant)
+	again.relies(known.Heads)
+	return again, err
+}
+
+// start holds an activation against everything that speaks against it, and
+// writes its intent.
+func (o *operation) start(ctx context.Context, request nhi.Request, text string, standing Standing) (Record, error) {
+	if err := o.may(request, standing); err != nil {
+		return o.record, err
+	}
+	if o.record.Phase == PhaseActive && o.record.Held == nhi.DigestOf(text) {
+		err := o.drop(ctx)
+		return o.record, err
+	}
+	if !standing.Approved() {
+		return o.record, standing.denied(request.Approval)
+	}
+	intent, err := o.intent(request, text, standing, o.vanished(ctx))
+	if err != nil {
+		return o.record, err
+	}
+	o.clean = o.record.Phase == PhaseActive || !o.record.holds()
+	if err := o.append(ctx, intent); err != nil {
+		return o.record, err
+	}
+	return o.activate(ctx, intent, standing)
 }
 
 // may holds where nothing speaks against access as such: the identity lives,
@@ -80,10 +114,10 @@ func (o *operation) may(request nhi.Request, standing Standing) error {
 		return fmt.Errorf("blocked by %s: %w", o.record.Blocked, nhi.ErrEnded)
 	}
 	if o.record.Phase == PhaseRevoking {
-		return fmt.Errorf("an earlier removal is still open on %s: %w", joined(slices.Sorted(maps.Keys(o.record.Targets))), nhi.ErrUnconfirmed)
+		return fmt.Errorf("an earlier removal is still open: %w", nhi.ErrUnconfirmed)
 	}
-	held := o.record.Phase == PhaseActive && o.record.Held == nhi.DigestOf(mustText(request))
-	if held && overdue(Facts{Now: standing.Now, ExpiresAt: o.record.ExpiresAt}) {
+	held := o.record.Held == nhi.DigestOf(mustText(request))
+	if held && o.record.Phase == PhaseActive && overdue(standing.Now, o.record.ExpiresAt) {
 		return fmt.Errorf("the term ended %s: %w", shortTime(o.record.ExpiresAt), nhi.ErrEnded)
 	}
 	for _, key := range request.Access.Keys() {
@@ -95,196 +129,83 @@ func (o *operation) may(request nhi.Request, standing Standing) error {
 	return nil
 }
 
-// recordDecisions appends the decisions that came as files, before the intent
-// that rests on them.
-func (e *Engine) recordDecisions(ctx context.Context, s *Standing, id nhi.ApprovalID) error {
-	if len(s.fresh) == 0 {
-		return nil
+// activate carries out an intent that is on disk. Every effect comes right
+// after an entry of this run's own, so that a run that was overtaken sends none.
+func (o *operation) activate(ctx context.Context, intent ledger.IntentBody, standing Standing) (Record, error) {
+	if err := o.stillTrue(ctx, intent, standing); err != nil {
+		return o.stop(ctx, err)
 	}
-	book, err := e.Book()
-	if err != nil {
-		return err
-	}
-	bodies := make([]ledger.Body, len(s.fresh))
-	for i, decision := range s.fresh {
-		bodies[i] = ledger.DecisionBody{SignedDecision: decision}
-	}
-	chain, err := book.Append(ctx, s.chain, bodies...)
-	if err != nil {
-		return err
-	}
-	s.chain, s.fresh = chain, nil
-	s.Heads[ledger.ApprovalChain(id)] = chain.Head()
-	return nil
-}
-
-// intent says what this activation is going to do, with every name and nonce.
-func (o *operation) intent(request nhi.Request, text string, s Standing) (ledger.IntentBody, error) {
-	intent := ledger.IntentBody{
-		Verb: ledger.VerbActivate, Activation: o.record.Activation + 1, Reason: "approved",
-		Request: nhi.DigestOf(text), Text: text, Heads: s.Heads, Targets: map[string]ledger.Target{},
-		StartedAt: s.Now.UTC().Truncate(time.Second),
-	}
-	intent.ExpiresAt = nhi.Earliest(intent.StartedAt.Add(request.TTL), s.Verdict.NotAfter, s.Identity.ExpiresAt, request.ReusableUntil)
-	if o.record.Phase == PhaseUnfinished || s.CoveredBy != "" {
-		intent.Activation = o.record.Activation
-	}
-	if s.CoveredBy != "" {
-		intent.StartedAt = o.record.StartedAt
-		intent.ExpiresAt = nhi.Earliest(o.record.ExpiresAt, intent.StartedAt.Add(request.TTL), s.Identity.ExpiresAt)
-	}
-	if !intent.ExpiresAt.After(s.Now) {
-		return intent, fmt.Errorf("the term would end %s, before it begins: %w", shortTime(intent.ExpiresAt), nhi.ErrEnded)
-	}
-	for _, key := range request.Access.Keys() {
-		if err := o.place(&intent, key, request.Access[key]); err != nil {
-			return intent, err
-		}
-	}
-	return intent, nil
-}
-
-// place adds one target to an intent: the account that is there already where
-// it can serve, else a new one under a new nonce. One that is replaced stays
-// in the intent as retired, to be removed at the end.
-func (o *operation) place(intent *ledger.IntentBody, key string, access nhi.Access) error {
-	target := ledger.Target{
-		System: access.System, Kind: access.Kind, Endpoint: access.Endpoint, Access: access.Settings,
-		Principal: nhi.Principal(o.record.Grant, key), NotBefore: intent.StartedAt, NotAfter: intent.ExpiresAt,
-	}
-	old, exists := o.record.Targets[key]
-	same := exists && old.System == target.System && old.Kind == target.Kind && old.Endpoint == target.Endpoint
-	kind, _ := o.engine.Systems.Kind(access.Kind)
-	fits := same && (!kind.Fixed || old.Access.Equal(target.Access) && old.NotAfter.Equal(target.NotAfter))
-	if fits {
-		target.Nonce, target.ID, target.Evidence = old.Nonce, old.ID, old.Evidence
-		if kind.Fixed {
-			target.NotBefore = old.NotBefore
-		}
-		intent.Targets[key] = target
-		return nil
-	}
-	if exists {
-		intent.Targets[key+retiredMark+strconv.FormatUint(o.record.Head.Seq, 10)] = old
-	}
-	nonce, err := newNonce()
-	target.Nonce = nonce
-	intent.Targets[key] = target
-	return err
-}
-
-// newNonce returns 128 random bits in hexadecimal.
-func newNonce() (string, error) {
-	random := make([]byte, 16)
-	if _, err := rand.Read(random); err != nil {
-		return "", fmt.Errorf("nonce: %w", err)
-	}
-	return hex.EncodeToString(random), nil
-}
-
-// activate carries out an intent that is on disk.
-func (o *operation) activate(ctx context.Context, intent ledger.IntentBody) (Record, error) {
-	defer o.forget(ctx)
-	if err := o.engine.unchanged(ctx, intent.Heads); err != nil {
-		return o.undo(ctx, err)
-	}
-	wished, unwished := o.sorted(intent)
-	prepared := o.each(ctx, o.fresh(wished), prepare)
+	wished := o.record.keys()
+	prepared := o.each(ctx, o.unheld(wished), prepare)
 	if err := failures(prepared); err != nil {
-		return o.undo(ctx, err)
+		return o.stop(ctx, err)
 	}
 	// From here on Enable may have begun: this entry is what says so.
-	if err := o.append(ctx, ledger.EffectBody{Epoch: o.record.Epoch, Step: "prepare", Targets: o.noted(prepared)}); err != nil {
+	if err := o.append(ctx, ledger.EffectBody{Epoch: o.record.acting, Step: "prepare", Targets: o.noted(prepared)}); err != nil {
 		return o.stop(ctx, err)
 	}
 	enabled := o.each(ctx, wished, enable)
-	if err := o.append(ctx, ledger.EffectBody{Epoch: o.record.Epoch, Step: "enable", Targets: o.noted(enabled)}); err != nil {
-		return o.stop(ctx, err)
+	if err := o.append(ctx, ledger.EffectBody{Epoch: o.record.acting, Step: "enable", Targets: o.noted(enabled)}); err != nil {
+		return o.stop(ctx, errors.Join(failures(enabled), err))
 	}
 	if err := failures(enabled); err != nil {
-		return o.undo(ctx, err)
+		return o.stop(ctx, err)
 	}
-	verified, err := o.confirm(ctx, wished)
-	if err != nil {
-		return o.undo(ctx, err)
+	verified, wrong := o.confirm(ctx, wished)
+	if err := failures(wrong); err != nil {
+		return o.stop(ctx, err)
 	}
-	err = o.append(ctx, ledger.VerificationBody{Epoch: o.record.Epoch, Targets: verified},
-		ledger.UseBody{Epoch: o.record.Epoch, Activation: intent.Activation, Request: intent.Request})
+	err := o.append(ctx, ledger.VerificationBody{Epoch: o.record.acting, Targets: verified},
+		ledger.UseBody{Epoch: o.record.acting, Activation: intent.Activation, Request: intent.Request})
 	if err != nil {
 		return o.stop(ctx, err)
 	}
-	return o.record, o.drop(ctx, unwished)
+	err = o.drop(ctx)
+	return o.record, err
 }
 
-// stop ends an activation whose records can no longer be written: where another
-// run has taken over, everything is its to finish; otherwise it is undone.
-func (o *operation) stop(ctx context.Context, cause error) (Record, error) {
-	if errors.Is(cause, ErrOvertaken) {
-		return o.record, cause
+// stillTrue reads again, behind the intent and before the first effect, what
+// the activation rests on: the chains, and the dates by the ledger's time.
+func (o *operation) stillTrue(ctx context.Context, intent ledger.IntentBody, standing Standing) error {
+	heads := maps.Clone(intent.Heads)
+	heads[o.chain.Name] = o.chain.Head()
+	if err := o.engine.unchanged(ctx, heads); err != nil {
+		return err
 	}
-	return o.undo(ctx, cause)
-}
-
-// sorted splits the record's targets into those that the intent wishes and
-// those that it replaces or drops.
-func (o *operation) sorted(intent ledger.IntentBody) (wished, unwished []string) {
-	for _, key := range slices.Sorted(maps.Keys(o.record.Targets)) {
-		if _, ok := intent.Targets[key]; ok && !Retired(key) {
-			wished = append(wished, key)
-		} else {
-			unwished = append(unwished, key)
-		}
+	now, err := o.engine.Time(ctx)
+	if err != nil {
+		return err
 	}
-	return wished, unwished
+	return standing.lapsed(intent, now)
 }
 
-// fresh returns the targets that are not in force yet: an account of a live
+// unheld returns the targets that are not in force yet: an account of a live
 // grant must not be stripped.
-func (o *operation) fresh(keys []string) []string {
+func (o *operation) unheld(keys []string) []string {
 	if o.record.before == nil {
 		return keys
 	}
-	return slices.DeleteFunc(slices.Clone(keys), func(key string) bool {
-		old, ok := o.record.before.Targets[key]
-		return ok && old.Nonce == o.record.Targets[key].Nonce
-	})
-}
-
-// confirm reads every target back and probes it. It returns what was seen, or
-// an error where one target is not as approved.
-func (o *operation) confirm(ctx context.Context, keys []string) (map[string]ledger.Verified, error) {
-	verified := map[string]ledger.Verified{}
-	var errs []error
-	seen, probed := o.each(ctx, keys, observe), o.each(ctx, keys, probe)
+	held := nonces(o.record.before.Targets)
+	var unheld []string
 	for _, key := range keys {
-		kind, _ := o.engine.Systems.Kind(o.record.Targets[key].Kind)
-		if err := working(kind, seen[key], probed[key]); err != nil {
-			errs = append(errs, fmt.Errorf("target %q: %w", key, err))
-			continue
+		if !held[o.record.Targets[key].Nonce] {
+			unheld = append(unheld, key)
 		}
-		verified[key] = ledger.Verified{State: string(seen[key].State), Verified: seen[key].Verified,
-			Privileges: seen[key].Privileges, UsableUntil: seen[key].UsableUntil}
 	}
-	return verified, errors.Join(errs...)
+	return unheld
 }
 
-// errNotActive says that a target was read back and is not as approved.
-var errNotActive = errors.New("was not read back as active")
-
-func working(kind connector.Kind, seen, probed connector.Outcome) error {
-	switch {
-	case seen.Err != nil:
-		return seen.Err
-	case probed.Err != nil:
-		return fmt.Errorf("probe: %w", probed.Err)
-	case kind.Unobservable && seen.State == connector.Unknown:
+// drop removes the accounts that were replaced or left out. What cannot be
+// confirmed stays in the record and is a *RevokeError beside a live grant.
+func (o *operation) drop(ctx context.Context) error {
+	keys := o.record.retired()
+	if len(keys) == 0 {
 		return nil
-	case seen.State != connector.Active:
-		return fmt.Errorf("%w (%s)", errNotActive, seen.State)
-	case len(seen.Findings) > 0:
-		return fmt.Errorf("%w: %s", errNotActive, joined(seen.Findings))
-	case probed.State != connector.Active && probed.State != connector.Unknown:
-		return fmt.Errorf("%w: the probe was refused", errNotActive)
 	}
-	return nil
+	verified, open := o.takeAway(ctx, keys)
+	err := o.append(ctx, ledger.VerificationBody{Epoch: o.record.acting, Targets: verified})
+	if err != nil {
+		open["ledger"] = err
+	}
+	return revokeError(o.record.Grant, open)
 }

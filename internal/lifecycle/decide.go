@@ -31,7 +31,10 @@ type Wish struct {
 
 // Facts are what is known of a grant besides the wish, gathered beforehand.
 type Facts struct {
-	Phase     Phase
+	Phase Phase
+	// Changing says, of an unfinished activation, that it was begun over a live
+	// grant: then Held and ExpiresAt are those of what was in force.
+	Changing  bool
 	Held      nhi.Digest // the request in force, or last in force
 	ExpiresAt time.Time
 	// Live is what Terraform's state says of the attribute active: a grant that
@@ -72,44 +75,60 @@ type Decision struct {
 // Decide says where a grant stands and what comes next. It is pure. The order
 // is that of the contract: revoking, ended, approved, expired, drifted. What is
 // not known is never a yes; and an unknown time ends nothing, because the
-// access was approved and other facts still end it.
+// access was approved and other facts still end it. Activate comes without an
+// approval in one case alone: what is in force already under the wished
+// request is adopted.
 func Decide(wish Wish, facts Facts) Decision {
-	ended := facts.Ended
-	if ended == "" && wish.Identity != nhi.IdentityActive && wish.Identity != "" {
-		ended = fmt.Sprintf("the identity is %s", wish.Identity)
+	facts.Changing = facts.Changing && facts.Phase == PhaseUnfinished
+	facts.Approved = facts.Approved && wish.Request != ""
+	if facts.Ended == "" && wish.Identity != nhi.IdentityActive && wish.Identity != "" {
+		facts.Ended = fmt.Sprintf("the identity is %s", wish.Identity)
 	}
-	holds := facts.Phase == PhaseActive
+	holds := facts.Phase == PhaseActive || facts.Changing
+	begun := facts.Phase == PhaseUnfinished && !facts.Changing
+	inForce := facts.Phase == PhaseActive && facts.Held == wish.Request
 	switch {
 	case facts.Phase == PhaseRevoking:
 		return Decision{Status: Revoking, Step: Revoke, Findings: []string{"a removal is not confirmed yet"}}
-	case facts.Phase == PhaseUnfinished && (ended != "" || !facts.Approved):
+	case begun && (facts.Ended != "" || !facts.Approved):
 		return Decision{Status: Revoking, Step: Revoke, Findings: []string{"an activation was not finished and may not be: it is to be undone"}}
-	case ended != "" && holds:
-		return Decision{Status: Ended, Step: Revoke, Findings: []string{ended}}
-	case facts.Live && !holds && facts.Phase != PhaseUnfinished:
+	case facts.Ended != "" && holds:
+		return Decision{Status: Ended, Step: Revoke, Findings: []string{facts.Ended}}
+	case facts.Live && !holds && !begun:
 		return Decision{Status: Ended, Step: Revoke, Findings: []string{"the ledger says that the access was removed"}}
-	case ended != "":
-		return Decision{Status: rested(facts.Phase), Step: Rest, Findings: []string{ended}}
-	case facts.Approved && wish.Request != "" && !(holds && facts.Held == wish.Request):
+	case facts.Ended != "":
+		return Decision{Status: rested(facts.Phase), Step: Rest, Findings: []string{facts.Ended}}
+	case facts.Approved && !inForce:
 		return Decision{Status: Approved, Step: Activate, Findings: facts.Why}
-	case holds && overdue(facts):
-		return Decision{Status: Expired, Step: Revoke, Findings: []string{"the term ended " + shortTime(facts.ExpiresAt)}}
-	case holds && !facts.Live && facts.Held == wish.Request:
-		return Decision{Status: Approved, Step: Activate, Findings: []string{"the ledger holds this grant as active: it is adopted as it is"}}
-	case holds && !facts.Live:
-		return Decision{Status: Pending, Step: Rest, Findings: []string{"the ledger holds an earlier request of this grant as active: " + facts.Held.Short()}}
-	case holds && len(facts.Drift) > 0:
-		return Decision{Status: Drifted, Step: Repair, Findings: facts.Drift}
 	case holds:
-		return Decision{Status: Active, Step: Rest}
+		return decideHeld(facts, inForce)
 	default:
 		return Decision{Status: rested(facts.Phase), Step: Rest, Findings: facts.Why}
 	}
 }
 
-// overdue says whether the end of the term has come.
-func overdue(facts Facts) bool {
-	return !facts.Now.IsZero() && !facts.ExpiresAt.IsZero() && !facts.Now.Before(facts.ExpiresAt)
+// decideHeld decides on access that is in force and is not to be changed.
+func decideHeld(facts Facts, inForce bool) Decision {
+	switch {
+	case overdue(facts.Now, facts.ExpiresAt):
+		return Decision{Status: Expired, Step: Revoke, Findings: []string{"the term ended " + shortTime(facts.ExpiresAt)}}
+	case facts.Changing:
+		return Decision{Status: Drifted, Step: Repair, Findings: []string{"a change was begun and not finished, and may not be: what was in force is put back"}}
+	case !facts.Live && inForce:
+		return Decision{Status: Approved, Step: Activate, Findings: []string{"the ledger holds this grant as active: it is adopted as it is"}}
+	case !facts.Live:
+		return Decision{Status: Pending, Step: Rest, Findings: []string{"the ledger holds an earlier request of this grant as active: " + facts.Held.Short()}}
+	case len(facts.Drift) > 0:
+		return Decision{Status: Drifted, Step: Repair, Findings: facts.Drift}
+	default:
+		return Decision{Status: Active, Step: Rest}
+	}
+}
+
+// overdue says whether the end of a term has come; never where time or end is
+// not known.
+func overdue(now, end time.Time) bool {
+	return !now.IsZero() && !end.IsZero() && !now.Before(end)
 }
 
 // rested is the status of a grant that holds nothing.

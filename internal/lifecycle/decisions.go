@@ -1,14 +1,19 @@
 package lifecycle
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/ledger"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/policy"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/signature"
 )
 
 // DecisionSuffix ends the name of every decision file.
@@ -70,4 +75,73 @@ func ReadDecisionFile(path string) (nhi.SignedDecision, nhi.ApprovalID, error) {
 		return nhi.SignedDecision{}, "", fmt.Errorf("%s: %w", path, err)
 	}
 	return signed, request.Approval, nil
+}
+
+// unrecorded returns the decisions of files that the chain does not hold yet.
+func unrecorded(chain ledger.Chain, files []nhi.SignedDecision) []nhi.SignedDecision {
+	known := decisionsIn(chain)
+	return slices.DeleteFunc(slices.Clone(files), func(d nhi.SignedDecision) bool { return slices.Contains(known, d) })
+}
+
+func decisionsIn(chain ledger.Chain) []nhi.SignedDecision {
+	var decisions []nhi.SignedDecision
+	for _, entry := range chain.Entries {
+		if body, ok := entry.Body.(ledger.DecisionBody); ok {
+			decisions = append(decisions, body.SignedDecision)
+		}
+	}
+	return decisions
+}
+
+// askedIn returns every record of this very request.
+func askedIn(chain ledger.Chain, text string) []policy.Asked {
+	var asked []policy.Asked
+	for _, entry := range chain.Entries {
+		if body, ok := entry.Body.(ledger.RequestBody); ok && body.Text == text {
+			asked = append(asked, policy.Asked{Justification: body.Justification, Signature: body.Signature})
+		}
+	}
+	return asked
+}
+
+// recordDecisions appends the decisions that came as files: the approvals,
+// before the intent that rests on them, and every no, so that it outlives its
+// file. Files that no person of the policy signed are left where they are.
+func (e *Engine) recordDecisions(ctx context.Context, s *Standing, id nhi.ApprovalID) error {
+	var bodies []ledger.Body
+	for _, decision := range s.fresh {
+		if s.signedByPerson(decision, id) {
+			bodies = append(bodies, ledger.DecisionBody{SignedDecision: decision})
+		}
+	}
+	if len(bodies) == 0 {
+		return nil
+	}
+	book, err := e.Book()
+	if err != nil {
+		return err
+	}
+	chain, err := book.Append(ctx, s.chains[s.approval], bodies...)
+	if errors.Is(err, ledger.ErrConflict) {
+		return fmt.Errorf("%s has changed since it was evaluated: %w", s.approval, ErrOvertaken)
+	}
+	if err != nil {
+		return err
+	}
+	s.chains[s.approval], s.Heads[s.approval], s.fresh = chain, chain.Head(), nil
+	return nil
+}
+
+// signedByPerson says whether a decision names this approval and is signed by
+// a person of the policy.
+func (s *Standing) signedByPerson(decision nhi.SignedDecision, id nhi.ApprovalID) bool {
+	if !decision.Listed(id) {
+		return false
+	}
+	key, err := signature.Verify(decision.Signature, signature.NamespaceDecision, decision.List)
+	if err != nil {
+		return false
+	}
+	_, known := s.Policy.Person(key)
+	return known
 }

@@ -2,6 +2,7 @@ package lifecycle
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -30,10 +31,11 @@ func ParseLease(text string) (Lease, error) {
 		return Lease{}, err
 	}
 	activation, err := strconv.Atoi(number)
-	if err != nil || activation < 1 {
+	lease := Lease{Grant: grant, Activation: activation}
+	if err != nil || activation < 1 || lease.String() != text {
 		return Lease{}, fmt.Errorf("lease %.200q is not ID#ACTIVATION: %w", text, nhi.ErrInvalid)
 	}
-	return Lease{Grant: grant, Activation: activation}, nil
+	return lease, nil
 }
 
 // Issued is a credential, and what is needed to withdraw it.
@@ -44,22 +46,19 @@ type Issued struct {
 	Account connector.Account
 }
 
-// Issue makes a credential for one target of a lease. It asks the ledger, the
-// clock and the target itself: nhi.ErrEnded where the whole grant is not
-// active under this activation now.
+// Issue makes a credential for one target of a lease. It asks the ledger, its
+// root, the clock and the target itself: nhi.ErrEnded where the whole grant is
+// not active under this activation now. It asks the ledger once more when the
+// credential is there: one that came while the grant was ended is withdrawn.
 func (e *Engine) Issue(ctx context.Context, lease Lease, target string, ttl time.Duration) (Issued, error) {
-	op, err := e.begin(ctx, lease.Grant)
+	if _, err := e.Root(); err != nil {
+		return Issued{}, err
+	}
+	record, now, err := e.leased(ctx, lease)
 	if err != nil {
 		return Issued{}, err
 	}
-	now, err := e.Time(ctx)
-	if err != nil {
-		return Issued{}, err
-	}
-	if err := e.leased(ctx, op.record, lease, now); err != nil {
-		return Issued{}, err
-	}
-	held, ok := op.record.Targets[target]
+	held, ok := record.Targets[target]
 	if !ok || Retired(target) {
 		return Issued{}, fmt.Errorf("the grant has no target %q: %w", target, nhi.ErrInvalid)
 	}
@@ -71,32 +70,48 @@ func (e *Engine) Issue(ctx context.Context, lease Lease, target string, ttl time
 	if !ok {
 		return Issued{}, fmt.Errorf("target %q is %s, which issues no credentials: %w", target, held.Kind, nhi.ErrInvalid)
 	}
-	account := op.record.Account(target)
-	credential, err := issuer.Issue(ctx, account, nhi.Earliest(now.Add(ttl), op.record.ExpiresAt))
+	account := record.Account(target)
+	credential, err := issuer.Issue(ctx, account, nhi.Earliest(now.Add(ttl), record.ExpiresAt))
 	if err != nil {
 		return Issued{}, err
+	}
+	if _, _, err := e.leased(ctx, lease); err != nil {
+		return Issued{}, errors.Join(err, issuer.Withdraw(context.WithoutCancel(ctx), account, credential.Handle))
 	}
 	return Issued{Credential: credential, Kind: held.Kind, Held: held, Account: account}, nil
 }
 
-// leased holds while the lease's activation is the one in force.
-func (e *Engine) leased(ctx context.Context, record Record, lease Lease, now time.Time) error {
-	switch {
+// leased returns the record and the time while the lease's activation is the
+// one in force.
+func (e *Engine) leased(ctx context.Context, lease Lease) (Record, time.Time, error) {
+	op, err := e.begin(ctx, lease.Grant)
+	if err != nil {
+		return op.record, time.Time{}, err
+	}
+	now, err := e.Time(ctx)
+	if err != nil {
+		return op.record, now, err
+	}
+	identity, _, err := e.identity(ctx, lease.Grant.Identity())
+	if err != nil {
+		return op.record, now, err
+	}
+	return op.record, now, inForce(op.record, lease, identity, now)
+}
+
+// inForce holds where nothing has ended the lease.
+func inForce(record Record, lease Lease, identity nhi.Identity, now time.Time) error {
+	switch why := ended(identity, now); {
+	case why != "":
+		return fmt.Errorf("%s: %w", why, nhi.ErrEnded)
 	case record.Phase != PhaseActive:
 		return fmt.Errorf("the grant is not active: %w", nhi.ErrEnded)
 	case record.Activation != lease.Activation:
 		return fmt.Errorf("the lease is for activation %d, and activation %d is in force: %w", lease.Activation, record.Activation, nhi.ErrEnded)
-	case overdue(Facts{Now: now, ExpiresAt: record.ExpiresAt}):
+	case overdue(now, record.ExpiresAt):
 		return fmt.Errorf("the term ended %s: %w", shortTime(record.ExpiresAt), nhi.ErrEnded)
 	case record.Blocked != "":
 		return fmt.Errorf("blocked by %s: %w", record.Blocked, nhi.ErrEnded)
-	}
-	identity, _, err := e.identity(ctx, lease.Grant.Identity())
-	if err != nil {
-		return err
-	}
-	if why := ended(identity, now); why != "" {
-		return fmt.Errorf("%s: %w", why, nhi.ErrEnded)
 	}
 	return nil
 }

@@ -2,10 +2,7 @@ package lifecycle
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
@@ -28,9 +25,16 @@ type View struct {
 	Standing *Standing // nil where it could not be evaluated
 	Targets  map[string]Seen
 	Warnings []error
-	// Certain is false where the ledger could not be read: then the record is
-	// what the caller remembered, and a status may only be kept.
+	// Certain is false where nothing can be concluded, because the ledger could
+	// not be relied on and the caller remembers nothing that must end: then the
+	// record is what the caller remembered, and a status may only be kept.
 	Certain bool
+}
+
+func (v *View) warn(err error) {
+	if err != nil {
+		v.Warnings = append(v.Warnings, err)
+	}
 }
 
 // Look reads the ledger and every target of a grant. Text is the wished
@@ -38,46 +42,90 @@ type View struct {
 func (e *Engine) Look(ctx context.Context, text string, known Record, wish Wish, live bool) View {
 	view := View{Targets: map[string]Seen{}}
 	op, err := e.begin(ctx, known.Grant)
+	if err == nil {
+		err = op.follows(known)
+	}
 	if err != nil {
-		view.Warnings = append(view.Warnings, err)
-		view.Record = known
+		view.warn(err)
+		e.lookInDoubt(ctx, &view, op.record, known, wish, live)
 		return view
 	}
-	view.Certain, view.Record = true, op.record
-	if err := shortened(op.chain, known.Head); err != nil {
-		view.Warnings = append(view.Warnings, err)
-	}
-	facts := Facts{Phase: op.record.Phase, Held: op.record.Held, ExpiresAt: op.record.ExpiresAt, Live: live}
-	if facts.Now, err = e.Time(ctx); err != nil {
-		view.Warnings = append(view.Warnings, err)
-	}
-	standing, err := e.Standing(ctx, text)
-	if err != nil {
-		view.Warnings = append(view.Warnings, err)
-		facts.Ended, err = e.endedNow(ctx, known.Grant, facts.Now)
-		if err != nil {
-			view.Warnings = append(view.Warnings, err)
-		}
-	} else {
-		view.Standing = &standing
-		facts.Approved, facts.Why = standing.Approved(), standing.Why()
-		facts.Ended = ended(standing.Identity, standing.Now)
-	}
+	op.relies(known.Heads)
+	facts := Facts{Phase: op.record.Phase, Changing: op.record.Changing(), Held: op.record.Held, ExpiresAt: op.record.ExpiresAt, Live: live}
+	facts.Now, err = e.Time(ctx)
+	view.warn(err)
+	e.lookAtStanding(ctx, &view, &facts, op, text)
 	if op.record.Blocked != "" {
 		facts.Ended = "ended by " + op.record.Blocked
 	}
 	if op.record.Phase == PhaseActive {
 		facts.Drift = e.lookAtTargets(ctx, op, &view)
 	}
+	view.Certain, view.Record = true, op.record
 	view.Decision = Decide(wish, facts)
 	return view
 }
 
+// lookAtStanding fills in what policy, decisions and identity say. Where they
+// cannot be evaluated, or are not those that were relied on, nothing is
+// approved; the identity's own chain still ends access.
+func (e *Engine) lookAtStanding(ctx context.Context, view *View, facts *Facts, op *operation, text string) {
+	request, err := nhi.ParseRequest(text)
+	var standing Standing
+	if err == nil {
+		standing, err = e.standing(ctx, request, text, op.record)
+	}
+	if err != nil {
+		view.warn(err)
+		facts.Ended, err = e.endedNow(ctx, op.record, facts.Now)
+		view.warn(err)
+		return
+	}
+	identities := ledger.IdentityChain(op.record.Grant.Identity())
+	if follows(standing.chains[identities], op.heads[identities]) == nil {
+		facts.Ended = ended(standing.Identity, standing.Now)
+	}
+	if err := standing.follows(op.heads); err != nil {
+		view.warn(err)
+		return
+	}
+	op.relies(standing.Heads)
+	view.Standing = &standing
+	facts.Approved, facts.Why = standing.Approved(), standing.Why()
+}
+
+// lookInDoubt looks at a grant whose chain is broken, cut short or another
+// ledger's: from what the caller remembers. It concludes only what ends access.
+func (e *Engine) lookInDoubt(ctx context.Context, view *View, intact, known Record, wish Wish, live bool) {
+	view.Record = known
+	inForce := live && known.Phase == PhaseActive
+	if !inForce && known.Phase != PhaseRevoking {
+		return
+	}
+	facts := Facts{Phase: known.Phase, Held: known.Held, ExpiresAt: known.ExpiresAt, Live: live}
+	var err error
+	if facts.Now, err = e.Time(ctx); err != nil {
+		return
+	}
+	if known.Ledger == intact.Ledger { // another ledger's word on the identity is none
+		facts.Ended, err = e.endedNow(ctx, known, facts.Now)
+		view.warn(err)
+	}
+	if intact.Blocked != "" {
+		facts.Ended = "ended by " + intact.Blocked
+	}
+	view.Certain = true
+	view.Decision = Decide(wish, facts)
+}
+
 // endedNow says what the identity's own chain says, for when the rest cannot
-// be evaluated: it still ends access.
-func (e *Engine) endedNow(ctx context.Context, grant nhi.ApprovalID, now time.Time) (string, error) {
-	identity, _, err := e.identity(ctx, grant.Identity())
-	if err != nil || now.IsZero() {
+// be evaluated: it still ends access, unless that chain itself was cut short.
+func (e *Engine) endedNow(ctx context.Context, known Record, now time.Time) (string, error) {
+	identity, chain, err := e.identity(ctx, known.Grant.Identity())
+	if err == nil {
+		err = follows(chain, known.Heads[chain.Name])
+	}
+	if err != nil {
 		return "", err
 	}
 	return ended(identity, now), nil
@@ -87,13 +135,10 @@ func (e *Engine) endedNow(ctx context.Context, grant nhi.ApprovalID, now time.Ti
 // differs, each with its target.
 func (e *Engine) lookAtTargets(ctx context.Context, op *operation, view *View) []string {
 	var drift []string
-	for _, key := range slices.Sorted(maps.Keys(op.record.Targets)) {
-		if Retired(key) {
-			continue
-		}
+	for _, key := range op.record.keys() {
 		seen := e.lookAt(ctx, op, key)
 		if seen.Err != nil {
-			view.Warnings = append(view.Warnings, fmt.Errorf("target %q could not be looked at: %w", key, seen.Err))
+			view.warn(fmt.Errorf("target %q could not be looked at: %w", key, seen.Err))
 			view.Targets[key] = seen
 			continue
 		}
@@ -102,6 +147,9 @@ func (e *Engine) lookAtTargets(ctx context.Context, op *operation, view *View) [
 		for _, finding := range seen.Drift {
 			drift = append(drift, key+": "+finding)
 		}
+	}
+	for _, key := range op.record.retired() {
+		drift = append(drift, key+": it was replaced or left out, and is not confirmed as removed")
 	}
 	return drift
 }
@@ -127,18 +175,4 @@ func drifted(seen connector.Observation, target ledger.Target) []string {
 	default:
 		return seen.Findings
 	}
-}
-
-// errShortened says that a chain no longer holds what it once held.
-var errShortened = errors.New("the ledger no longer holds what it held at the last apply: it was shortened or rewritten")
-
-// shortened holds a chain against the end that was seen before.
-func shortened(chain ledger.Chain, seen nhi.Head) error {
-	if seen.Seq == 0 {
-		return nil
-	}
-	if hash, ok := chain.HashAt(seen.Seq); !ok || hash != seen.Hash {
-		return fmt.Errorf("%s: %w", chain.Name, errShortened)
-	}
-	return nil
 }

@@ -6,16 +6,19 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"sync"
+	"time"
 
-	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/ledger"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
 )
 
-// ErrOvertaken says that another run acts on the same grant: it wrote an
-// intent after ours, so this one may do nothing more.
+// ErrOvertaken says that another run acts on the same grant, or changed what
+// this one relied on: so this one may give nothing more.
 var ErrOvertaken = errors.New("another run is acting on this grant")
+
+// ErrShortened says that a chain no longer holds what it once held: it was cut
+// short, rewritten, or is of another ledger. Nothing is granted on it.
+var ErrShortened = errors.New("the ledger no longer holds what it held at the last apply: it was shortened or rewritten")
 
 // operation is one verb at work on one grant: its chain, as this run knows it,
 // and the record that follows from it.
@@ -23,6 +26,14 @@ type operation struct {
 	engine *Engine
 	chain  ledger.Chain
 	record Record
+	heads  map[string]nhi.Head // of the other chains, to be remembered
+	// doubt says that the chain is not whole, so that it cannot say of any
+	// account that it never was enabled.
+	doubt bool
+	// sent says that an effect was asked of a system, and clean that nothing
+	// was unfinished before this verb: where nothing was sent from there,
+	// there is nothing to take back.
+	sent, clean bool
 	// away holds why the chain cannot be appended to. Only a removal goes on
 	// then, and what it would have recorded is kept in pending.
 	away    error
@@ -33,15 +44,60 @@ type operation struct {
 // was intact, for a removal to work from.
 func (e *Engine) begin(ctx context.Context, id nhi.ApprovalID) (*operation, error) {
 	op := &operation{engine: e, chain: ledger.Chain{Name: ledger.GrantChain(id)}}
-	book, err := e.Book()
-	if err == nil {
-		op.chain, err = book.Read(ctx, ledger.GrantChain(id))
-	}
-	op.record = Fold(id, op.chain)
-	if book != nil {
-		op.record.Ledger = book.ID()
-	}
+	op.record.Grant = id
+	err := op.reread(ctx)
 	return op, err
+}
+
+// reread reads the grant's chain again.
+func (o *operation) reread(ctx context.Context) error {
+	book, err := o.engine.Book()
+	if err != nil {
+		o.take(o.chain)
+		return err
+	}
+	chain, err := book.Read(ctx, ledger.GrantChain(o.record.Grant))
+	if chain.Name == "" {
+		chain.Name = ledger.GrantChain(o.record.Grant)
+	}
+	o.take(chain)
+	o.record.Ledger = book.ID()
+	return err
+}
+
+// take makes chain what this run knows.
+func (o *operation) take(chain ledger.Chain) {
+	o.chain = chain
+	o.record = Fold(o.record.Grant, chain)
+	o.record.Heads = o.heads
+	if o.doubt {
+		o.record.Enabled = nonces(o.record.Targets)
+	}
+}
+
+// relies makes heads part of what is remembered of the grant.
+func (o *operation) relies(heads map[string]nhi.Head) {
+	o.heads = heads
+	o.record.Heads = heads
+}
+
+// follows holds where the grant's chain goes on from what the caller saw.
+func (o *operation) follows(known Record) error {
+	if known.Ledger != "" && o.record.Ledger != known.Ledger {
+		return fmt.Errorf("%s is recorded in ledger %s, and this is ledger %s: %w", known.Grant, known.Ledger, o.record.Ledger, ErrShortened)
+	}
+	return follows(o.chain, known.Head)
+}
+
+// follows holds a chain against the end that was seen before.
+func follows(chain ledger.Chain, seen nhi.Head) error {
+	if seen.Seq == 0 {
+		return nil
+	}
+	if hash, ok := chain.HashAt(seen.Seq); !ok || hash != seen.Hash {
+		return fmt.Errorf("%s: %w", chain.Name, ErrShortened)
+	}
+	return nil
 }
 
 // append writes bodies to the grant's chain. ErrOvertaken means that another
@@ -51,21 +107,108 @@ func (o *operation) append(ctx context.Context, bodies ...ledger.Body) error {
 	if err != nil {
 		return err
 	}
+	before := o.chain
 	chain, err := book.Append(ctx, o.chain, bodies...)
+	if errors.Is(err, nhi.ErrUnreachable) {
+		chain, err = landed(ctx, book, before, chain, bodies, err)
+	}
+	o.take(chain) // also after an error: what was written before it stands
 	if errors.Is(err, ledger.ErrConflict) {
 		return fmt.Errorf("%s: %w", o.record.Grant, ErrOvertaken)
 	}
-	if err != nil {
-		return err
+	return err
+}
+
+// answerDeadline bounds how long the ledger is asked again after it did not
+// answer.
+const answerDeadline = 10 * time.Second
+
+// landed finds out what became of an append that was not answered: the ledger
+// may have stored all of it, a part, or nothing.
+func landed(ctx context.Context, book *ledger.Ledger, before, grown ledger.Chain, bodies []ledger.Body, cause error) (ledger.Chain, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerDeadline)
+	defer cancel()
+	read, err := book.Read(ctx, before.Name)
+	if err != nil || len(read.Entries) < len(grown.Entries) || follows(read, before.Head()) != nil {
+		return grown, cause
 	}
-	o.chain = chain
-	o.record = Fold(o.record.Grant, chain)
+	tail := read.Entries[len(before.Entries):]
+	for i, entry := range tail {
+		if i >= len(bodies) || !written(entry, bodies[i]) {
+			return grown, ledger.ErrConflict
+		}
+	}
+	switch len(tail) {
+	case 0:
+		return grown, cause
+	case len(bodies):
+		return read, nil
+	default:
+		return book.Append(ctx, read, bodies[len(tail):]...)
+	}
+}
+
+// written says whether an entry holds this very body.
+func written(entry ledger.Entry, body ledger.Body) bool {
+	ours := entry
+	ours.Body = body
+	return ours.Hash() == entry.Hash()
+}
+
+// note records one body of a removal: in the ledger, or, while that is away, in
+// memory for the spool. Being overtaken is an error: the other run acts.
+func (o *operation) note(ctx context.Context, body ledger.Body) error {
+	if o.away == nil {
+		err := o.append(ctx, body)
+		if err == nil || errors.Is(err, ErrOvertaken) {
+			return err
+		}
+		o.away = err
+	}
+	o.pending = append(o.pending, body)
+	switch body := body.(type) {
+	case ledger.IntentBody:
+		o.record.begin(body, 0)
+	case ledger.VerificationBody:
+		o.record.verify(body)
+	}
 	return nil
 }
 
-// fenced holds while nobody else has written to the grant's chain.
-func (o *operation) fenced(ctx context.Context) error {
-	return o.engine.unchanged(ctx, map[string]nhi.Head{o.chain.Name: o.chain.Head()})
+// spool keeps what the ledger could not take, until it can.
+func (o *operation) spool() error {
+	if len(o.pending) == 0 {
+		return nil
+	}
+	spool := ledger.NewSpool(o.engine.SpoolDir, o.record.Ledger)
+	if err := spool.Put(ledger.GrantChain(o.record.Grant), o.pending...); err != nil {
+		return fmt.Errorf("the removal could be written neither to the ledger nor to the spool: %w", errors.Join(o.away, err))
+	}
+	o.pending = nil
+	return nil
+}
+
+// claims bounds how often an intent is tried again behind entries that give
+// nobody the right to act.
+const claims = 5
+
+// claim notes an intent that takes away or puts back. What was written
+// meanwhile does not stop it, unless it is another run's intent.
+func (o *operation) claim(ctx context.Context, intent func() ledger.IntentBody) error {
+	for range claims {
+		acting := o.record.acting
+		err := o.note(ctx, intent())
+		if !errors.Is(err, ErrOvertaken) {
+			return err
+		}
+		if again := o.reread(ctx); again != nil {
+			return errors.Join(err, again)
+		}
+		if o.record.acting != acting {
+			return err
+		}
+	}
+	return fmt.Errorf("%s: %w", o.record.Grant, ErrOvertaken)
 }
 
 // unchanged holds while every chain still ends as it did when it was relied on.
@@ -84,123 +227,4 @@ func (e *Engine) unchanged(ctx context.Context, heads map[string]nhi.Head) error
 		}
 	}
 	return nil
-}
-
-// effect is one method of a connector.
-type effect func(connector.Connector, context.Context, []connector.Account) []connector.Outcome
-
-// The effects, by the names of the contract.
-func prepare(c connector.Connector, ctx context.Context, a []connector.Account) []connector.Outcome {
-	return c.Prepare(ctx, a)
-}
-
-func enable(c connector.Connector, ctx context.Context, a []connector.Account) []connector.Outcome {
-	return c.Enable(ctx, a)
-}
-
-func revoke(c connector.Connector, ctx context.Context, a []connector.Account) []connector.Outcome {
-	return c.Revoke(ctx, a)
-}
-
-func probe(c connector.Connector, ctx context.Context, a []connector.Account) []connector.Outcome {
-	return c.Probe(ctx, a)
-}
-
-func observe(c connector.Connector, ctx context.Context, a []connector.Account) []connector.Outcome {
-	holdings, err := c.Read(ctx, a)
-	outcomes := make([]connector.Outcome, len(a))
-	for i, account := range a {
-		if err != nil {
-			outcomes[i] = connector.Outcome{Err: err}
-			continue
-		}
-		outcomes[i] = connector.Outcome{Observation: holdings.Of(account)}
-	}
-	return outcomes
-}
-
-// each carries out one effect on the targets of keys: systems side by side,
-// each system's accounts in one call.
-func (o *operation) each(ctx context.Context, keys []string, do effect) map[string]connector.Outcome {
-	bySystem := map[string][]string{}
-	for _, key := range keys {
-		system := systemName(o.record.Targets[key])
-		bySystem[system] = append(bySystem[system], key)
-	}
-	var mu sync.Mutex
-	var wait sync.WaitGroup
-	results := map[string]connector.Outcome{}
-	for _, members := range bySystem {
-		wait.Go(func() {
-			outcomes := o.onSystem(ctx, members, do)
-			mu.Lock()
-			defer mu.Unlock()
-			for i, key := range members {
-				results[key] = outcomes[i]
-			}
-		})
-	}
-	wait.Wait()
-	return results
-}
-
-// onSystem carries out one effect on targets that share a system. A target
-// whose endpoint is not where the system leads now is an error of its own.
-func (o *operation) onSystem(ctx context.Context, keys []string, do effect) []connector.Outcome {
-	outcomes := make([]connector.Outcome, len(keys))
-	var accounts []connector.Account
-	var places []int
-	var open connector.Connector
-	for i, key := range keys {
-		c, err := o.engine.Systems.Connector(ctx, o.record.Targets[key])
-		if err != nil {
-			outcomes[i] = connector.Outcome{Err: err}
-			continue
-		}
-		open = c
-		accounts, places = append(accounts, o.record.Account(key)), append(places, i)
-	}
-	if open == nil {
-		return outcomes
-	}
-	for i, outcome := range do(open, ctx, accounts) {
-		outcomes[places[i]] = outcome
-	}
-	return outcomes
-}
-
-// forget drops the shared reads of every system that the targets are on.
-func (o *operation) forget(ctx context.Context) {
-	for _, target := range o.record.Targets {
-		if roster, err := o.engine.Systems.Roster(ctx, target); err == nil {
-			roster.Forget()
-		}
-	}
-}
-
-// noted returns the targets of keys with the ids and evidence of outcomes.
-func (o *operation) noted(outcomes map[string]connector.Outcome) map[string]ledger.Target {
-	targets := map[string]ledger.Target{}
-	for key, outcome := range outcomes {
-		target := o.record.Targets[key]
-		if outcome.Err == nil && outcome.ID != "" {
-			target.ID = outcome.ID
-		}
-		if outcome.Err == nil && outcome.Evidence != "" {
-			target.Evidence = outcome.Evidence
-		}
-		targets[key] = target
-	}
-	return targets
-}
-
-// failures joins the errors of outcomes, each with its target, in order.
-func failures(outcomes map[string]connector.Outcome) error {
-	var errs []error
-	for _, key := range slices.Sorted(maps.Keys(outcomes)) {
-		if err := outcomes[key].Err; err != nil {
-			errs = append(errs, fmt.Errorf("target %q: %w", key, err))
-		}
-	}
-	return errors.Join(errs...)
 }

@@ -80,31 +80,40 @@ func (e *Engine) trustPolicy(source, signatures string) (*signedPolicy, error) {
 // PolicyInForce returns the policy that decides now, with the end of the
 // policy chain: the newer of file and ledger, both verified. A file older than
 // what the ledger has seen, or of the same version with other bytes, is
-// ErrPolicy. A newer file is appended to the chain.
+// ErrPolicy. PublishPolicy appends a newer file
+// to the chain.
 func (e *Engine) PolicyInForce(ctx context.Context) (*policy.Document, nhi.Head, error) {
-	file, err := e.policyFile()
+	document, chain, err := e.policyInForce(ctx)
 	if err != nil {
 		return nil, nhi.Head{}, err
+	}
+	return document, chain.Head(), nil
+}
+
+func (e *Engine) policyInForce(ctx context.Context) (*policy.Document, ledger.Chain, error) {
+	file, err := e.policyFile()
+	if err != nil {
+		return nil, ledger.Chain{}, err
 	}
 	recorded, chain, err := e.policyRecorded(ctx)
 	if err != nil {
-		return nil, nhi.Head{}, err
+		return nil, chain, err
 	}
 	switch {
 	case file == nil && recorded == nil:
-		return nil, nhi.Head{}, fmt.Errorf("policy_file is not set, and the ledger holds no policy: %w", ErrPolicy)
+		return nil, chain, fmt.Errorf("policy_file is not set, and the ledger holds no policy: %w", ErrPolicy)
 	case file == nil:
-		return recorded.document, chain.Head(), nil
+		return recorded.document, chain, nil
 	case recorded == nil || file.document.Version > recorded.document.Version:
-		return file.document, chain.Head(), nil
+		return file.document, chain, nil
 	case file.document.Version < recorded.document.Version:
-		return nil, nhi.Head{}, fmt.Errorf("%s is version %d, and the ledger has seen version %d: %w",
+		return nil, chain, fmt.Errorf("%s is version %d, and the ledger has seen version %d: %w",
 			e.PolicyFile, file.document.Version, recorded.document.Version, ErrPolicy)
 	case file.document.Digest != recorded.document.Digest:
-		return nil, nhi.Head{}, fmt.Errorf("%s is version %d with other bytes than the ledger has seen: %w",
+		return nil, chain, fmt.Errorf("%s is version %d with other bytes than the ledger has seen: %w",
 			e.PolicyFile, file.document.Version, ErrPolicy)
 	}
-	return recorded.document, chain.Head(), nil
+	return recorded.document, chain, nil
 }
 
 // policyRecorded returns the newest policy in the ledger, or nil.
@@ -160,6 +169,13 @@ func (e *Engine) PublishPolicy(ctx context.Context) error {
 
 // readBounded reads a file of at most limit bytes.
 func readBounded(path string, limit int64) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is no plain file: %w", path, fs.ErrInvalid) // a pipe would be waited for
+	}
 	file, err := os.Open(path) //nolint:gosec // the path is the user's own setting
 	if err != nil {
 		return nil, err

@@ -2,6 +2,8 @@ package lifecycle
 
 import (
 	"maps"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -26,170 +28,91 @@ const (
 // also kept, as JSON, beside the Terraform state, so that access can be removed
 // while the ledger is away. Nothing in it is secret.
 type Record struct {
-	Ledger     string                   `json:"ledger"` // its id
-	Grant      nhi.ApprovalID           `json:"grant"`
-	Phase      Phase                    `json:"phase"`
-	Epoch      uint64                   `json:"epoch"` // number of the last intent or block
-	Head       nhi.Head                 `json:"head"`
-	Activation int                      `json:"activation"` // of the last activation begun
-	Held       nhi.Digest               `json:"held"`       // the request in force, or last in force
-	Text       string                   `json:"text"`       // its text
-	StartedAt  time.Time                `json:"started_at"`
-	ExpiresAt  time.Time                `json:"expires_at"`
-	Targets    map[string]ledger.Target `json:"targets"` // all that may exist on systems
-	// Enabled says that Enable may have been called under these nonces.
-	Enabled bool `json:"enabled"`
+	Ledger     string         `json:"ledger"` // its id; empty where no ledger was ever read
+	Grant      nhi.ApprovalID `json:"grant"`
+	Phase      Phase          `json:"phase"`
+	Epoch      uint64         `json:"epoch"` // number of the last intent or block
+	Head       nhi.Head       `json:"head"`
+	Activation int            `json:"activation"` // of the last activation begun
+	Held       nhi.Digest     `json:"held"`       // the request in force, or last in force
+	Text       string         `json:"text"`       // its text
+	StartedAt  time.Time      `json:"started_at"`
+	ExpiresAt  time.Time      `json:"expires_at"`
+	// Targets are all that may exist on systems: those that are wished under
+	// their keys, and what was replaced or left out under retired ones.
+	Targets map[string]ledger.Target `json:"targets"`
+	// Enabled holds the nonces under which Enable may have been called.
+	Enabled map[string]bool `json:"enabled"`
 	// Last is what was read back last, by target key.
 	Last map[string]ledger.Verified `json:"last"`
 	// Uses counts the activations consumed, by request.
 	Uses map[nhi.Digest]int `json:"uses"`
 	// Blocked says who ended the grant by hand, and why; empty where nobody did.
 	Blocked string `json:"blocked"`
-	// Destroyed says that the last removal came from destroying the grant.
+	// Destroyed says that the last term ended because the grant was destroyed.
 	Destroyed bool `json:"destroyed"`
+	// Heads are the ends of the other chains that were relied on, by chain.
+	Heads map[string]nhi.Head `json:"heads"`
 
 	intent ledger.IntentBody // the last one
-	before *Record           // what stood before the last activation
+	acting uint64            // its number; 0 where it waits in the spool
+	before *Record           // what stood before an activation over a live grant
+	refund nhi.Digest        // the request whose use is given back once an undo is verified
 }
 
 // ReasonDestroyed is the reason of a removal that comes from destroying the
 // grant in Terraform.
 const ReasonDestroyed = "destroyed"
 
-// retiredMark stands between the key of a target and the number of the
-// activation that it was made for, once another account has taken its place.
-// No key that people type may hold it.
+// retiredMark stands between the key of a target and the number of the entry
+// that retired it. No key that people type may hold it.
 const retiredMark = "@"
 
-// Retired says whether key names an account that was replaced and only waits
-// for its removal.
+// Retired says whether key names an account that was replaced or left out and
+// only waits for its removal.
 func Retired(key string) bool { return strings.Contains(key, retiredMark) }
 
-// Fold reads the record of a grant from its chain.
-func Fold(grant nhi.ApprovalID, chain ledger.Chain) Record {
-	record := Record{Grant: grant, Targets: map[string]ledger.Target{}, Last: map[string]ledger.Verified{}, Uses: map[nhi.Digest]int{}}
-	late := false
-	for _, entry := range chain.Entries {
-		record.Ledger = entry.Ledger
-		if intent, ok := entry.Body.(ledger.IntentBody); ok {
-			late = arrivedLate(intent, entry)
-		}
-		if !late {
-			record.add(entry)
-		}
+// retiredKey is the key of an account that entry seq retires, and that no
+// other one in targets has.
+func retiredKey(targets map[string]ledger.Target, key string, seq uint64) string {
+	if !Retired(key) {
+		key += retiredMark + strconv.FormatUint(seq, 10)
 	}
-	record.Head = chain.Head()
-	return record
+	for _, taken := targets[key]; taken; _, taken = targets[key] {
+		key += retiredMark
+	}
+	return key
 }
 
-// arrivedLate says whether a removal was carried out while the ledger was away
-// and recorded after another run had gone on: it is testimony about an older
-// activation and says nothing of the newer one.
-func arrivedLate(intent ledger.IntentBody, entry ledger.Entry) bool {
-	relied, ok := intent.Heads[entry.Chain]
-	return ok && intent.Verb == ledger.VerbRevoke && relied.Hash != entry.Prev
+// Changing says whether a change was begun over a live grant and neither
+// finished nor taken back: what was in force may be damaged or exceeded.
+func (r *Record) Changing() bool { return r.Phase == PhaseUnfinished && r.before != nil }
+
+// holds says whether anything may be left on a target.
+func (r *Record) holds() bool {
+	return len(r.Targets) > 0 || r.Phase == PhaseActive || r.Phase == PhaseRevoking || r.Phase == PhaseUnfinished
 }
 
-func (r *Record) add(entry ledger.Entry) {
-	switch body := entry.Body.(type) {
-	case ledger.IntentBody:
-		r.begin(body)
-		r.Epoch = entry.Seq
-	case ledger.EffectBody:
-		r.effect(body)
-	case ledger.VerificationBody:
-		r.verify(body)
-	case ledger.UseBody:
-		r.use(body)
-	case ledger.BlockBody:
-		r.Blocked = body.By + ": " + body.Reason
-		r.Epoch = entry.Seq
-	case ledger.LiftBody:
-		r.Blocked = ""
-	}
+// blank says whether nothing is remembered at all, not even that nothing is held.
+func (r *Record) blank() bool { return r.Ledger == "" && len(r.Targets) == 0 }
+
+// keys returns the targets that are wished, sorted, without the retired ones.
+func (r *Record) keys() []string {
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(r.Targets)), Retired)
 }
 
-func (r *Record) begin(intent ledger.IntentBody) {
-	previous := *r
-	previous.Targets = maps.Clone(r.Targets)
-	r.intent = intent
-	for key, target := range intent.Targets {
-		r.Targets[key] = target
-	}
-	switch intent.Verb {
-	case ledger.VerbActivate:
-		if r.Phase == PhaseActive {
-			r.before = &previous
-		}
-		r.Activation = intent.Activation
-		r.Phase, r.Enabled = PhaseUnfinished, r.Phase == PhaseActive
-	case ledger.VerbRevoke, ledger.VerbUndo:
-		r.Phase = PhaseRevoking
-		r.Destroyed = intent.Reason == ReasonDestroyed
-	}
+// retired returns the targets that wait for their removal, sorted.
+func (r *Record) retired() []string {
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(r.Targets)), func(key string) bool { return !Retired(key) })
 }
 
-func (r *Record) effect(effect ledger.EffectBody) {
-	r.Enabled = true // the next step is Enable, and it may have begun
-	for key, target := range effect.Targets {
-		if _, known := r.Targets[key]; known {
-			r.Targets[key] = target
-		}
+// nonces returns the nonces of the targets.
+func nonces(targets map[string]ledger.Target) map[string]bool {
+	set := map[string]bool{}
+	for _, target := range targets {
+		set[target.Nonce] = true
 	}
-}
-
-func (r *Record) verify(verification ledger.VerificationBody) {
-	for key, verified := range verification.Targets {
-		r.Last[key] = verified
-		if gone(verified) && r.removing(key) {
-			delete(r.Targets, key)
-		}
-	}
-	switch r.intent.Verb {
-	case ledger.VerbRevoke:
-		if len(r.Targets) == 0 {
-			r.Phase = PhaseRevoked
-		}
-	case ledger.VerbUndo:
-		if len(r.Targets) == 0 {
-			r.Phase = PhaseNone
-		}
-	case ledger.VerbRepair:
-		r.restore()
-	}
-}
-
-// removing says whether the last intent takes the target away.
-func (r *Record) removing(key string) bool {
-	if r.intent.Verb == ledger.VerbRevoke || r.intent.Verb == ledger.VerbUndo {
-		return true
-	}
-	_, wished := r.intent.Targets[key]
-	return !wished || Retired(key)
-}
-
-// restore ends a repair that follows an activation which failed over a live
-// grant: what stood before is in force again.
-func (r *Record) restore() {
-	if r.Phase == PhaseUnfinished && r.before != nil && r.intent.Request == r.before.Held {
-		r.Phase = PhaseActive
-		r.Activation = r.before.Activation
-		r.before = nil
-	}
-}
-
-func (r *Record) use(use ledger.UseBody) {
-	r.Phase = PhaseActive
-	r.before = nil
-	r.Held, r.Text = use.Request, r.intent.Text
-	r.StartedAt, r.ExpiresAt = r.intent.StartedAt, r.intent.ExpiresAt
-	r.Activation = use.Activation
-	r.Uses[use.Request]++
-}
-
-// gone says whether a removal is complete, as far as it can ever be seen.
-func gone(v ledger.Verified) bool {
-	return v.Open == "" && (v.State == string(connector.Absent) || v.State == string(connector.Unknown) || v.State == string(connector.Foreign))
+	return set
 }
 
 // Account is the target called key, as its connector is asked about it.
@@ -204,6 +127,45 @@ func (r *Record) Account(key string) connector.Account {
 		Access:    target.Access,
 		NotBefore: target.NotBefore,
 		NotAfter:  target.NotAfter,
-		Enabled:   r.Enabled,
+		Enabled:   r.Enabled[target.Nonce],
 	}
+}
+
+// remembered merges what is intact of the ledger with what the caller
+// remembers: every target that either knows. A record that is not whole cannot
+// say of any account that it never was enabled.
+func remembered(intact, known Record) Record {
+	merged := known
+	if len(intact.Targets) > 0 || intact.Phase != PhaseNone {
+		merged = intact
+	}
+	if known.Phase == PhaseActive || known.Phase == PhaseRevoking || known.Phase == PhaseUnfinished {
+		merged.Phase = known.Phase
+	}
+	if merged.Ledger == "" {
+		merged.Ledger = known.Ledger
+	}
+	merged.Grant, merged.Head, merged.Heads = known.Grant, intact.Head, known.Heads
+	if intact.Head.Seq == 0 {
+		merged.Head = known.Head
+	}
+	merged.Targets = map[string]ledger.Target{}
+	maps.Copy(merged.Targets, intact.Targets)
+	recorded := nonces(intact.Targets)
+	for _, key := range slices.Sorted(maps.Keys(known.Targets)) {
+		target := known.Targets[key]
+		if recorded[target.Nonce] {
+			continue
+		}
+		if _, taken := merged.Targets[key]; taken {
+			key = retiredKey(merged.Targets, key, known.Head.Seq)
+		}
+		merged.Targets[key] = target
+	}
+	merged.Enabled = nonces(merged.Targets)
+	merged.Last = maps.Clone(merged.Last)
+	if merged.Last == nil {
+		merged.Last = map[string]ledger.Verified{}
+	}
+	return merged
 }

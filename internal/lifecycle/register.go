@@ -25,22 +25,47 @@ func (e *Engine) RecordRequest(ctx context.Context, text, justification, signatu
 	if request.Ledger != book.ID() {
 		return fmt.Errorf("the request is for ledger %s, and this is ledger %s: %w", request.Ledger, book.ID(), nhi.ErrInvalid)
 	}
-	chain, err := book.Read(ctx, ledger.ApprovalChain(request.Approval))
+	body := ledger.RequestBody{Text: text, Justification: justification, Signature: signature}
+	return e.extend(ctx, ledger.ApprovalChain(request.Approval), func(chain ledger.Chain) ledger.Body {
+		if alike(chain, body) {
+			return nil
+		}
+		return body
+	})
+}
+
+// extend appends what next says, if anything, to a chain. Where somebody else
+// was faster, it reads the chain and asks again.
+func (e *Engine) extend(ctx context.Context, name string, next func(ledger.Chain) ledger.Body) error {
+	book, err := e.Book()
 	if err != nil {
 		return err
 	}
-	standing := asks(chain, nhi.DigestOf(text))
-	body := ledger.RequestBody{Text: text, Justification: justification, Signature: signature}
-	for _, entry := range slices.Backward(chain.Entries) {
-		if last, ok := entry.Body.(ledger.RequestBody); ok && last.Text == text {
-			if standing && last.Justification == justification && (last.Signature == "") == (signature == "") {
-				return nil
-			}
-			break
+	for try := 1; ; try++ {
+		chain, err := book.Read(ctx, name)
+		if err != nil {
+			return err
+		}
+		body := next(chain)
+		if body == nil {
+			return nil
+		}
+		_, err = book.Append(ctx, chain, body)
+		if !errors.Is(err, ledger.ErrConflict) || try == claims {
+			return err
 		}
 	}
-	_, err = book.Append(ctx, chain, body)
-	return err
+}
+
+// alike says whether a request stands on record as it is.
+func alike(chain ledger.Chain, request ledger.RequestBody) bool {
+	for _, entry := range slices.Backward(chain.Entries) {
+		if last, ok := entry.Body.(ledger.RequestBody); ok && last.Text == request.Text {
+			return asks(chain, nhi.DigestOf(request.Text)) && last.Justification == request.Justification &&
+				(last.Signature == "") == (request.Signature == "")
+		}
+	}
+	return false
 }
 
 // RecordIdentity appends what an identity is from now on, where the ledger does
@@ -49,28 +74,20 @@ func (e *Engine) RecordIdentity(ctx context.Context, identity nhi.Identity) erro
 	if err := identity.Check(); err != nil {
 		return err
 	}
-	book, err := e.Book()
-	if err != nil {
-		return err
-	}
-	chain, err := book.Read(ctx, ledger.IdentityChain(identity.ID))
-	if err != nil {
-		return err
-	}
-	known, _, exists := foldIdentity(chain)
-	if exists && known.Owner == identity.Owner && known.Purpose == identity.Purpose && known.Kind == identity.Kind &&
-		known.Status == identity.Status && known.ExpiresAt.Equal(identity.ExpiresAt) {
-		return nil
-	}
-	_, err = book.Append(ctx, chain, ledger.IdentityBody{Identity: identity})
-	return err
+	return e.extend(ctx, ledger.IdentityChain(identity.ID), func(chain ledger.Chain) ledger.Body {
+		known, _, exists := foldIdentity(chain)
+		if exists && known.Owner == identity.Owner && known.Purpose == identity.Purpose && known.Kind == identity.Kind &&
+			known.Status == identity.Status && known.ExpiresAt.Equal(identity.ExpiresAt) {
+			return nil
+		}
+		return ledger.IdentityBody{Identity: identity}
+	})
 }
 
-// Identity returns what the ledger says of an identity; known is false where
-// it says nothing, or that it was deleted.
-func (e *Engine) Identity(ctx context.Context, id nhi.IdentityID) (identity nhi.Identity, known bool, err error) {
-	identity, _, err = e.identity(ctx, id)
-	return identity, err == nil && identity.Status != nhi.IdentityDeleted, err
+// Record returns what the ledger says of a grant now, to be remembered.
+func (e *Engine) Record(ctx context.Context, id nhi.ApprovalID) (Record, error) {
+	op, err := e.begin(ctx, id)
+	return op.record, err
 }
 
 // SpoolIdentity keeps what an identity is from now on until the ledger is
@@ -118,19 +135,13 @@ func (e *Engine) TakeBack(ctx context.Context, text string) error {
 	if err != nil {
 		return err
 	}
-	book, err := e.Book()
-	if err != nil {
-		return err
-	}
-	chain, err := book.Read(ctx, ledger.ApprovalChain(request.Approval))
-	if err != nil {
-		return err
-	}
-	if !asks(chain, nhi.DigestOf(text)) {
-		return nil
-	}
-	_, err = book.Append(ctx, chain, ledger.WithdrawalBody{Request: nhi.DigestOf(text)})
-	return err
+	digest := nhi.DigestOf(text)
+	return e.extend(ctx, ledger.ApprovalChain(request.Approval), func(chain ledger.Chain) ledger.Body {
+		if !asks(chain, digest) {
+			return nil
+		}
+		return ledger.WithdrawalBody{Request: digest}
+	})
 }
 
 // asks says whether a request stands on record: the last word on it is a

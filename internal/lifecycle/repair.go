@@ -2,6 +2,7 @@ package lifecycle
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -11,95 +12,162 @@ import (
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
 )
 
+// errUnfinished is why a change that nobody may finish is put back.
+var errUnfinished = errors.New("a change was begun and not finished")
+
 // Repair brings the targets of a live grant back to what is in force: what was
-// added by hand goes, and what was removed by hand returns while the identity
-// lives, the term runs and the policy does not forbid it. A failed repair
-// never tears the grant down.
-func (e *Engine) Repair(ctx context.Context, id nhi.ApprovalID) (Record, error) {
-	op, err := e.begin(ctx, id)
+// added by hand goes, what was replaced goes, and what was removed by hand
+// returns while the identity lives, the term runs and the policy does not
+// forbid it. A change that was begun and not finished is put back. Known is
+// what the caller remembers: where another request has come into force since,
+// the error is ErrOvertaken. A failed repair never tears the grant down.
+func (e *Engine) Repair(ctx context.Context, known Record) (Record, error) {
+	op, err := e.begin(ctx, known.Grant)
+	if err == nil {
+		err = op.follows(known)
+	}
+	if err != nil {
+		return known, err
+	}
+	op.relies(known.Heads)
+	switch {
+	case op.record.Phase != PhaseActive && !op.record.Changing():
+		return op.record, fmt.Errorf("%s is not active: %w", known.Grant, nhi.ErrEnded)
+	case known.Held != "" && known.Held != op.record.Held:
+		return op.record, fmt.Errorf("%s is in force, and %s was: %w", op.record.Held.Short(), known.Held.Short(), ErrOvertaken)
+	case op.record.Changing():
+		return op.repairChange(ctx)
+	}
+	standing, err := e.mayRepair(ctx, op, known)
 	if err != nil {
 		return op.record, err
 	}
-	if op.record.Phase != PhaseActive {
-		return op.record, fmt.Errorf("%s is not active: %w", id, nhi.ErrEnded)
-	}
-	if err := e.mayRepair(ctx, op); err != nil {
-		return op.record, err
-	}
-	defer op.forget(ctx)
-	keys := slices.DeleteFunc(slices.Sorted(maps.Keys(op.record.Targets)), Retired)
-	intent, missing, err := op.repairIntent(op.each(ctx, keys, observe))
+	op.relies(standing.Heads)
+	return op.repair(ctx, standing)
+}
+
+// repairChange puts back what was in force before a change that is not
+// finished. It gives nothing that is not in force, so it asks no policy; what
+// has ended does not return.
+func (o *operation) repairChange(ctx context.Context) (Record, error) {
+	now, err := o.engine.Time(ctx)
 	if err != nil {
-		return op.record, err
+		return o.record, err
 	}
-	if err := op.append(ctx, intent); err != nil {
-		return op.record, err
-	}
-	prepared := op.each(ctx, missing, prepare)
-	if err := failures(prepared); err != nil {
-		return op.record, err
-	}
-	enabledFrom := op.noted(prepared)
-	if err := op.append(ctx, ledger.EffectBody{Epoch: op.record.Epoch, Step: "prepare", Targets: enabledFrom}); err != nil {
-		return op.record, err
-	}
-	enabled := op.each(ctx, keys, enable)
-	if err := op.append(ctx, ledger.EffectBody{Epoch: op.record.Epoch, Step: "enable", Targets: op.noted(enabled)}); err != nil {
-		return op.record, err
-	}
-	if err := failures(enabled); err != nil {
-		return op.record, err
-	}
-	verified, err := op.confirm(ctx, keys)
+	identity, _, err := o.engine.identity(ctx, o.record.Grant.Identity())
 	if err != nil {
-		return op.record, err
+		return o.record, err
 	}
-	return op.record, op.append(ctx, ledger.VerificationBody{Epoch: op.record.Epoch, Targets: verified})
+	why := ended(identity, now)
+	switch {
+	case why == "" && o.record.Blocked != "":
+		why = "blocked by " + o.record.Blocked
+	case why == "" && overdue(now, o.record.ExpiresAt):
+		why = "the term ended " + shortTime(o.record.ExpiresAt)
+	}
+	if why != "" {
+		return o.record, fmt.Errorf("%s: %w", why, nhi.ErrEnded)
+	}
+	failed, err := o.putBack(ctx, errUnfinished)
+	if err == nil && len(failed.Open) > 0 {
+		err = failed
+	}
+	return o.record, err
 }
 
 // mayRepair holds where the access that is in force could be given today.
-func (e *Engine) mayRepair(ctx context.Context, op *operation) error {
+func (e *Engine) mayRepair(ctx context.Context, op *operation, known Record) (Standing, error) {
 	request, err := nhi.ParseRequest(op.record.Text)
 	if err != nil {
-		return err
+		return Standing{}, err
 	}
-	standing, err := e.Standing(ctx, op.record.Text)
+	standing, err := e.standing(ctx, request, op.record.Text, op.record)
 	if err != nil {
-		return err
+		return Standing{}, err
+	}
+	if err := standing.follows(known.Heads); err != nil {
+		return standing, err
 	}
 	if err := op.may(request, standing); err != nil {
-		return err
+		return standing, err
 	}
-	if ruling := standing.Policy.Rule(request); len(ruling.Denials) > 0 {
-		return fmt.Errorf("the policy forbids it now: %s: %w", ruling.Denials[0].Reason, nhi.ErrDenied)
+	if denials := standing.Verdict.Denials; len(denials) > 0 {
+		return standing, fmt.Errorf("the policy forbids it now: %s: %w", denials[0].Reason, nhi.ErrDenied)
 	}
-	return op.fenced(ctx)
+	return standing, nil
+}
+
+// repair carries out a repair that is allowed.
+func (o *operation) repair(ctx context.Context, standing Standing) (Record, error) {
+	keys := o.record.keys()
+	intent, bare, err := o.repairIntent(o.each(ctx, keys, observe), standing)
+	if err != nil {
+		return o.record, err
+	}
+	if err := o.append(ctx, intent); err != nil {
+		return o.record, err
+	}
+	heads := maps.Clone(intent.Heads)
+	heads[o.chain.Name] = o.chain.Head()
+	if err := o.engine.unchanged(ctx, heads); err != nil {
+		return o.record, err
+	}
+	prepared := o.each(ctx, bare, prepare)
+	if err := failures(prepared); err != nil {
+		return o.record, err
+	}
+	if err := o.append(ctx, ledger.EffectBody{Epoch: o.record.acting, Step: "prepare", Targets: o.noted(prepared)}); err != nil {
+		return o.record, err
+	}
+	enabled := o.each(ctx, keys, enable)
+	if err := o.append(ctx, ledger.EffectBody{Epoch: o.record.acting, Step: "enable", Targets: o.noted(enabled)}); err != nil {
+		return o.record, err
+	}
+	if err := failures(enabled); err != nil {
+		return o.record, err
+	}
+	verified, wrong := o.confirm(ctx, keys)
+	if err := o.append(ctx, ledger.VerificationBody{Epoch: o.record.acting, Targets: verified}); err != nil {
+		return o.record, err
+	}
+	if err := failures(wrong); err != nil {
+		return o.record, err
+	}
+	err = o.drop(ctx)
+	return o.record, err
 }
 
 // repairIntent says what is going to be repaired: the accounts as they are,
-// and a new one, under a new nonce, for each that is gone.
-func (o *operation) repairIntent(seen map[string]connector.Outcome) (ledger.IntentBody, []string, error) {
-	intent := ledger.IntentBody{
+// and a new one, under a new nonce, for each that is gone. Bare are those that
+// are made, or made inert, first: the new ones, and those of a repair that was
+// not finished. One that is gone without proof stays on record as retired.
+func (o *operation) repairIntent(seen map[string]connector.Outcome, standing Standing) (intent ledger.IntentBody, bare []string, err error) {
+	intent = ledger.IntentBody{
 		Verb: ledger.VerbRepair, Activation: o.record.Activation, Reason: "drifted",
 		Request: o.record.Held, Text: o.record.Text, StartedAt: o.record.StartedAt, ExpiresAt: o.record.ExpiresAt,
-		Targets: map[string]ledger.Target{},
+		Targets: map[string]ledger.Target{}, Heads: standing.Heads,
 	}
-	var missing []string
-	for key, outcome := range seen {
+	for _, key := range slices.Sorted(maps.Keys(seen)) {
+		target, outcome := o.record.Targets[key], seen[key]
 		if outcome.Err != nil {
 			return intent, nil, fmt.Errorf("target %q: %w", key, outcome.Err)
 		}
-		target := o.record.Targets[key]
+		if outcome.State == connector.Inert || target.ID == "" && outcome.State != connector.Unknown {
+			bare = append(bare, key)
+		}
 		if outcome.State == connector.Absent {
-			nonce, err := newNonce()
-			if err != nil {
+			if !outcome.Verified {
+				intent.Targets[retiredKey(o.record.Targets, key, o.record.Head.Seq+1)] = target
+			}
+			if target.Nonce, err = newNonce(); err != nil {
 				return intent, nil, err
 			}
-			target.Nonce, target.ID, target.Evidence = nonce, "", ""
-			missing = append(missing, key)
+			target.ID, target.Evidence = "", ""
+			if !slices.Contains(bare, key) {
+				bare = append(bare, key)
+			}
 		}
 		intent.Targets[key] = target
 	}
-	slices.Sort(missing)
-	return intent, missing, nil
+	return intent, bare, nil
 }

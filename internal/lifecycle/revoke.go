@@ -29,6 +29,18 @@ func (e *RevokeError) Error() string {
 // Unwrap makes errors.Is(err, nhi.ErrUnconfirmed) hold.
 func (e *RevokeError) Unwrap() error { return nhi.ErrUnconfirmed }
 
+// revokeError returns the *RevokeError of what is open, or nil.
+func revokeError(grant nhi.ApprovalID, open map[string]error) error {
+	if len(open) == 0 {
+		return nil
+	}
+	failed := &RevokeError{Grant: grant, Open: map[string]string{}}
+	for key, err := range open {
+		failed.Open[key] = clip(err.Error())
+	}
+	return failed
+}
+
 // Removal is how a revoke ended.
 type Removal struct {
 	Record Record
@@ -40,134 +52,67 @@ type Removal struct {
 // approval nor policy, and not even the ledger: known is what the caller
 // remembers of the grant, and what the ledger cannot say is taken from there.
 // Targets that cannot be confirmed are a *RevokeError; the others are revoked
-// all the same.
+// all the same. Where neither the ledger nor the caller can say what there is,
+// the error is nhi.ErrUnconfirmed too: nobody has seen that it is gone.
 func (e *Engine) Revoke(ctx context.Context, known Record, reason string) (Removal, error) {
-	op, away := e.begin(ctx, known.Grant)
-	op.away = away
-	if away != nil {
-		op.record = remembered(op.record, known)
-	}
-	if !op.record.holds() {
-		return Removal{Record: op.record, Away: op.away}, nil
-	}
-	defer op.forget(ctx)
-	intent := op.removalIntent(reason)
-	if err := op.note(ctx, intent); err != nil {
-		return Removal{Record: op.record, Away: op.away}, err
-	}
-	verified := map[string]ledger.Verified{}
-	failed := &RevokeError{Grant: known.Grant, Open: map[string]string{}}
-	outcomes := op.each(ctx, slices.Sorted(maps.Keys(op.record.Targets)), revoke)
-	for key, outcome := range outcomes {
-		verified[key] = op.removal(key, outcome)
-		if verified[key].Open != "" {
-			failed.Open[key] = verified[key].Open
+	var op *operation
+	for try := 1; ; try++ {
+		op = e.beginRemoval(ctx, known)
+		if !op.record.holds() {
+			return op.nothingHeld(ctx, known, reason)
+		}
+		err := op.note(ctx, op.removalIntent(reason))
+		if err == nil {
+			break
+		}
+		if try == claims {
+			return Removal{Record: op.record, Away: op.away}, err
 		}
 	}
+	verified, open := op.takeAway(ctx, slices.Sorted(maps.Keys(op.record.Targets)))
 	done := context.WithoutCancel(ctx) // what happened is recorded, come what may
-	err := op.note(done, ledger.VerificationBody{Epoch: op.record.Epoch, Targets: verified})
-	if spoolErr := op.spool(); spoolErr != nil {
-		err = errors.Join(err, spoolErr)
-	}
-	if len(failed.Open) > 0 {
-		err = errors.Join(failed, err)
-	}
+	err := op.note(done, ledger.VerificationBody{Epoch: op.record.acting, Targets: verified})
+	err = errors.Join(revokeError(known.Grant, open), err, op.spool())
 	return Removal{Record: op.record, Away: op.away}, err
 }
 
-// holds says whether anything may be left on a target.
-func (r *Record) holds() bool {
-	return len(r.Targets) > 0 || r.Phase == PhaseActive || r.Phase == PhaseRevoking || r.Phase == PhaseUnfinished
-}
-
-// removalIntent is the intent of a revoke: the record's targets, and the end
-// of the chain that it was decided on.
-func (o *operation) removalIntent(reason string) ledger.IntentBody {
-	return ledger.IntentBody{
-		Verb: ledger.VerbRevoke, Activation: o.record.Activation, Reason: clip(reason),
-		Request: o.record.Held, Text: o.record.Text, StartedAt: o.record.StartedAt, ExpiresAt: o.record.ExpiresAt,
-		Targets: maps.Clone(o.record.Targets),
-		Heads:   map[string]nhi.Head{ledger.GrantChain(o.record.Grant): o.record.Head},
+// beginRemoval reads the grant's chain, and adds what the caller remembers
+// where the chain cannot be read, is broken, is another ledger's, or was cut.
+func (e *Engine) beginRemoval(ctx context.Context, known Record) *operation {
+	op, err := e.begin(ctx, known.Grant)
+	op.relies(known.Heads)
+	switch {
+	case errors.Is(err, ledger.ErrAhead):
+		err = nil // a wrong clock stops no removal: the chain itself is whole
+	case err == nil && known.Ledger != "" && op.record.Ledger != known.Ledger:
+		err = op.follows(known)
+		op.chain, op.record = ledger.Chain{Name: op.chain.Name}, Record{}
 	}
+	op.away = err
+	if err != nil || op.follows(known) != nil {
+		op.doubt = true
+		op.record = remembered(op.record, known)
+	}
+	return op
 }
 
-// note records one body of a removal: in the ledger, or, while that is away, in
-// memory for the spool. Being overtaken is an error: the other run acts.
-func (o *operation) note(ctx context.Context, body ledger.Body) error {
-	if o.away == nil {
-		err := o.append(ctx, body)
-		if err == nil || errors.Is(err, ErrOvertaken) {
-			return err
+// nothingHeld ends a removal of a grant that holds nothing, as far as ledger
+// and caller know. That it was destroyed is noted: where policy asks for no
+// approval, it may come back.
+func (o *operation) nothingHeld(ctx context.Context, known Record, reason string) (Removal, error) {
+	var fault *ledger.ChainError
+	unseen := errors.As(o.away, &fault) && known.Head.Seq <= o.chain.Head().Seq // nobody saw what is broken
+	if o.away != nil && (known.blank() || unseen) {
+		o.record.Phase = PhaseRevoking
+		return Removal{Record: o.record, Away: o.away},
+			fmt.Errorf("neither the ledger nor the state can say what %s holds: %w", known.Grant, errors.Join(nhi.ErrUnconfirmed, o.away))
+	}
+	if o.away == nil && reason == ReasonDestroyed && o.record.Phase == PhaseRevoked && !o.record.Destroyed {
+		err := o.append(ctx, o.removalIntent(reason))
+		if err == nil {
+			err = o.append(ctx, ledger.VerificationBody{Epoch: o.record.acting})
 		}
-		o.away = err
+		return Removal{Record: o.record, Away: err}, nil
 	}
-	o.pending = append(o.pending, body)
-	switch body := body.(type) {
-	case ledger.IntentBody:
-		o.record.begin(body)
-	case ledger.VerificationBody:
-		o.record.verify(body)
-	}
-	return nil
-}
-
-// spool keeps what the ledger could not take, until it can.
-func (o *operation) spool() error {
-	if len(o.pending) == 0 {
-		return nil
-	}
-	spool := ledger.NewSpool(o.engine.SpoolDir, o.record.Ledger)
-	if err := spool.Put(ledger.GrantChain(o.record.Grant), o.pending...); err != nil {
-		return fmt.Errorf("the removal could be written neither to the ledger nor to the spool: %w", err)
-	}
-	return nil
-}
-
-// remembered merges what is intact of the ledger with what the caller
-// remembers: every target that either knows.
-func remembered(intact, known Record) Record {
-	merged := known
-	if len(intact.Targets) > 0 || intact.Phase != PhaseNone {
-		merged = intact
-	}
-	if merged.Ledger == "" {
-		merged.Ledger = known.Ledger
-	}
-	merged.Grant = known.Grant
-	merged.Targets = maps.Clone(known.Targets)
-	if merged.Targets == nil {
-		merged.Targets = map[string]ledger.Target{}
-	}
-	for key, target := range intact.Targets {
-		if old, twice := merged.Targets[key]; twice && old.Nonce != target.Nonce {
-			merged.Targets[key+retiredMark+"state"] = old
-		}
-		merged.Targets[key] = target
-	}
-	if merged.Last == nil {
-		merged.Last = map[string]ledger.Verified{}
-	}
-	merged.Enabled = true // a record that is not whole cannot say that it never was
-	return merged
-}
-
-// drop removes the accounts that an activation replaced or left out. What
-// cannot be confirmed stays in the record and is an error beside a live grant.
-func (o *operation) drop(ctx context.Context, keys []string) error {
-	if len(keys) == 0 {
-		return nil
-	}
-	failed := &RevokeError{Grant: o.record.Grant, Open: map[string]string{}}
-	verified := map[string]ledger.Verified{}
-	for key, outcome := range o.each(ctx, keys, revoke) {
-		verified[key] = o.removal(key, outcome)
-		if verified[key].Open != "" {
-			failed.Open[key] = verified[key].Open
-		}
-	}
-	err := o.append(ctx, ledger.VerificationBody{Epoch: o.record.Epoch, Targets: verified})
-	if len(failed.Open) > 0 {
-		return errors.Join(failed, err)
-	}
-	return err
+	return Removal{Record: o.record, Away: o.away}, nil
 }

@@ -2,8 +2,8 @@ package lifecycle
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -26,10 +26,11 @@ type Standing struct {
 	// Heads are the ends of the chains that this rests on, by chain.
 	Heads map[string]nhi.Head
 	Now   time.Time
-	// chain is the approval's chain, and fresh the decisions from files that
-	// it does not hold yet.
-	chain ledger.Chain
-	fresh []nhi.SignedDecision
+	// chains are those chains, approval is the name of the approval's, and
+	// fresh are the decisions from files that it does not hold yet.
+	chains   map[string]ledger.Chain
+	approval string
+	fresh    []nhi.SignedDecision
 }
 
 // Approved says whether the request may be activated now.
@@ -40,6 +41,8 @@ func (s Standing) Why() []string {
 	switch {
 	case s.Status == Spent:
 		return []string{"its approval was used; another activation needs a new request"}
+	case s.CoveredBy != "":
+		return s.Verdict.Reasons
 	case s.Approved() && s.Verdict.NoApproval:
 		return []string{"the policy asks for no approval"}
 	case s.Approved():
@@ -77,7 +80,22 @@ func (e *Engine) Standing(ctx context.Context, text string) (Standing, error) {
 	if err != nil {
 		return Standing{}, err
 	}
-	document, policyHead, err := e.PolicyInForce(ctx)
+	book, err := e.Book()
+	if err != nil {
+		return Standing{}, err
+	}
+	grant, err := book.Read(ctx, ledger.GrantChain(request.Approval))
+	if err != nil {
+		return Standing{}, err
+	}
+	return e.standing(ctx, request, text, Fold(request.Approval, grant))
+}
+
+// standing is Standing over a record of the grant that was read already: what
+// is counted as used, and what covers the request, must be of the very chain
+// that an intent is then written behind.
+func (e *Engine) standing(ctx context.Context, request nhi.Request, text string, record Record) (Standing, error) {
+	document, policies, err := e.policyInForce(ctx)
 	if err != nil {
 		return Standing{}, err
 	}
@@ -93,7 +111,7 @@ func (e *Engine) Standing(ctx context.Context, text string) (Standing, error) {
 	if err != nil {
 		return Standing{}, err
 	}
-	identity, identityHead, err := e.identity(ctx, request.Identity())
+	identity, identities, err := e.identity(ctx, request.Identity())
 	if err != nil {
 		return Standing{}, err
 	}
@@ -101,18 +119,13 @@ func (e *Engine) Standing(ctx context.Context, text string) (Standing, error) {
 	if err != nil {
 		return Standing{}, err
 	}
-	grant, err := book.Read(ctx, ledger.GrantChain(request.Approval))
-	if err != nil {
-		return Standing{}, err
+	standing := Standing{Policy: document, Identity: identity, Now: now, approval: chain.Name,
+		chains: map[string]ledger.Chain{}, Heads: map[string]nhi.Head{}}
+	for _, relied := range []ledger.Chain{policies, chain, identities} {
+		standing.chains[relied.Name], standing.Heads[relied.Name] = relied, relied.Head()
 	}
-	standing := Standing{Policy: document, Identity: identity, Now: now, chain: chain}
 	standing.fresh = unrecorded(chain, files)
-	standing.Heads = map[string]nhi.Head{
-		ledger.PolicyChain:                       policyHead,
-		ledger.ApprovalChain(request.Approval):   chain.Head(),
-		ledger.IdentityChain(request.Identity()): identityHead,
-	}
-	e.judge(&standing, request, text, Fold(request.Approval, grant))
+	e.judge(&standing, request, text, record)
 	return standing, nil
 }
 
@@ -128,19 +141,21 @@ func (e *Engine) judge(s *Standing, request nhi.Request, text string, record Rec
 	if s.Status == policy.StatusApproved || len(s.Verdict.Denials) > 0 {
 		return
 	}
-	e.cover(s, request, record)
+	e.cover(s, request, digest, record)
 }
 
 // reusable says whether a request that was used may be used again without new
-// decisions: where policy asks for none, a grant that was destroyed may return.
+// decisions: where policy asks for none, a grant that was destroyed may return,
+// also where its return was begun and not finished.
 func (s *Standing) reusable(record Record, digest nhi.Digest) bool {
-	return s.Verdict.NoApproval && record.Phase == PhaseRevoked && record.Held == digest && record.Destroyed
+	return s.Verdict.NoApproval && record.Destroyed && record.Held == digest &&
+		record.Phase != PhaseActive && record.Phase != PhaseRevoking && !record.Changing()
 }
 
 // cover looks for the request in force, where it contains the asked one: less
 // access or an earlier end needs no new signature.
-func (e *Engine) cover(s *Standing, request nhi.Request, record Record) {
-	if record.Phase != PhaseActive || record.Held == nhi.DigestOf(mustText(request)) {
+func (e *Engine) cover(s *Standing, request nhi.Request, digest nhi.Digest, record Record) {
+	if record.Phase != PhaseActive && !record.Changing() || record.Held == digest {
 		return
 	}
 	held, err := nhi.ParseRequest(record.Text)
@@ -162,88 +177,39 @@ func mustText(request nhi.Request) string {
 }
 
 func (s *Standing) evaluate(request nhi.Request, text string) policy.Verdict {
+	chain := s.chains[s.approval]
 	return s.Policy.Evaluate(policy.Input{
 		Request:   request,
 		Text:      text,
-		Asked:     askedIn(s.chain, text),
-		Decisions: append(decisionsIn(s.chain), s.fresh...),
-		HashAt:    s.chain.HashAt,
+		Asked:     askedIn(chain, text),
+		Decisions: append(decisionsIn(chain), s.fresh...),
+		HashAt:    chain.HashAt,
 		Now:       s.Now,
 	})
 }
 
-// askedIn returns every record of this very request.
-func askedIn(chain ledger.Chain, text string) []policy.Asked {
-	var asked []policy.Asked
-	for _, entry := range chain.Entries {
-		if body, ok := entry.Body.(ledger.RequestBody); ok && body.Text == text {
-			asked = append(asked, policy.Asked{Justification: body.Justification, Signature: body.Signature})
+// follows holds where every chain that this rests on goes on from the end that
+// was seen before. One that was not relied on before says nothing.
+func (s Standing) follows(seen map[string]nhi.Head) error {
+	for _, name := range slices.Sorted(maps.Keys(s.chains)) {
+		if err := follows(s.chains[name], seen[name]); err != nil {
+			return err
 		}
 	}
-	return asked
+	return nil
 }
 
-func decisionsIn(chain ledger.Chain) []nhi.SignedDecision {
-	var decisions []nhi.SignedDecision
-	for _, entry := range chain.Entries {
-		if body, ok := entry.Body.(ledger.DecisionBody); ok {
-			decisions = append(decisions, body.SignedDecision)
-		}
-	}
-	return decisions
-}
-
-// unrecorded returns the decisions of files that the chain does not hold yet.
-func unrecorded(chain ledger.Chain, files []nhi.SignedDecision) []nhi.SignedDecision {
-	known := decisionsIn(chain)
-	return slices.DeleteFunc(slices.Clone(files), func(d nhi.SignedDecision) bool { return slices.Contains(known, d) })
-}
-
-// identity reads what the ledger says of an identity, with an active block
-// laid over it. An identity that the ledger does not know is ErrEnded.
-func (e *Engine) identity(ctx context.Context, id nhi.IdentityID) (nhi.Identity, nhi.Head, error) {
-	book, err := e.Book()
-	if err != nil {
-		return nhi.Identity{}, nhi.Head{}, err
-	}
-	chain, err := book.Read(ctx, ledger.IdentityChain(id))
-	if err != nil {
-		return nhi.Identity{}, nhi.Head{}, err
-	}
-	identity, blocked, known := foldIdentity(chain)
-	if !known {
-		return nhi.Identity{ID: id, Status: nhi.IdentityDeleted}, chain.Head(), nil
-	}
-	if blocked != "" {
-		identity.Status = nhi.IdentityDisabled
-	}
-	return identity, chain.Head(), nil
-}
-
-func foldIdentity(chain ledger.Chain) (identity nhi.Identity, blocked string, known bool) {
-	for _, entry := range chain.Entries {
-		switch body := entry.Body.(type) {
-		case ledger.IdentityBody:
-			identity, known = body.Identity, true
-		case ledger.BlockBody:
-			blocked = body.By + ": " + body.Reason
-		case ledger.LiftBody:
-			blocked = ""
-		}
-	}
-	return identity, blocked, known
-}
-
-// ended says in words why an identity may hold no access; empty where it may.
-func ended(identity nhi.Identity, now time.Time) string {
+// lapsed says what has run out since the evaluation; nil where nothing has.
+func (s Standing) lapsed(intent ledger.IntentBody, now time.Time) error {
 	switch {
-	case identity.Status != nhi.IdentityActive:
-		return fmt.Sprintf("the identity is %s", identity.Status)
-	case !identity.ExpiresAt.IsZero() && !now.Before(identity.ExpiresAt):
-		return "the identity ended " + shortTime(identity.ExpiresAt)
-	default:
-		return ""
+	case !now.Before(intent.ExpiresAt):
+		return fmt.Errorf("the term would have ended %s: %w", shortTime(intent.ExpiresAt), nhi.ErrEnded)
+	case !now.Before(s.Policy.Expires):
+		return fmt.Errorf("the policy expired %s: %w", shortTime(s.Policy.Expires), ErrPolicy)
+	case s.CoveredBy == "" && overdue(now, s.Verdict.ActivateBefore):
+		return fmt.Errorf("the approval lapsed %s: %w", shortTime(s.Verdict.ActivateBefore), nhi.ErrNotApproved)
 	}
+	return nil
 }
 
 // denied turns a standing that is not approved into the error that says why.
@@ -259,5 +225,5 @@ func (s Standing) denied(id nhi.ApprovalID) error {
 	if len(s.Verdict.Denials) > 0 {
 		cause = nhi.ErrDenied
 	}
-	return fmt.Errorf("%s (%s): %w", id, strings.Join(reasons, "; "), errors.Join(cause))
+	return fmt.Errorf("%s (%s): %w", id, strings.Join(reasons, "; "), cause)
 }

@@ -67,6 +67,9 @@ func parsePins(source, text string) ([]nhi.Digest, error) {
 		}
 		pins = append(pins, pin)
 	}
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("%s: %w: %w", source, err, ErrUntrusted)
+	}
 	if len(pins) == 0 {
 		return nil, fmt.Errorf("%s names no trust root: %w", source, ErrUntrusted)
 	}

@@ -10,7 +10,6 @@ import (
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/ledger"
-	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
 )
 
 // undoDeadline bounds an undo, which goes on after its run was cancelled.
@@ -25,7 +24,11 @@ type UndoError struct {
 
 // Error implements error.
 func (e *UndoError) Error() string {
-	text := fmt.Sprintf("%v; undone: %s", e.Cause, orNone(e.Undone))
+	undone := "nothing"
+	if len(e.Undone) > 0 {
+		undone = joined(e.Undone)
+	}
+	text := fmt.Sprintf("%v; undone: %s", e.Cause, undone)
 	for _, key := range slices.Sorted(maps.Keys(e.Open)) {
 		text += fmt.Sprintf("; target %q is still open: %v", key, e.Open[key])
 	}
@@ -37,114 +40,111 @@ func (e *UndoError) Unwrap() []error {
 	return append([]error{e.Cause}, slices.Collect(maps.Values(e.Open))...)
 }
 
-func orNone(names []string) string {
-	if len(names) == 0 {
-		return "nothing"
+// stop ends an activation that failed: it is undone, unless another run has
+// taken over. Then everything is that run's to finish, but for what came so
+// late that it cannot know of it.
+func (o *operation) stop(ctx context.Context, cause error) (Record, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoDeadline)
+	defer cancel()
+	mine := o.record
+	if errors.Is(cause, ErrOvertaken) {
+		if err := o.reread(ctx); err != nil {
+			return o.record, errors.Join(cause, err)
+		}
 	}
-	return joined(names)
+	err := cause
+	if o.record.acting == mine.acting {
+		err = o.undo(ctx, cause)
+	}
+	if errors.Is(err, ErrOvertaken) && o.record.acting != mine.acting {
+		return o.record, errors.Join(err, o.yield(ctx, mine))
+	}
+	return o.record, err
+}
+
+// yield takes back what this run sent after another one had taken over and
+// was done: accounts under nonces that the chain does not name any more.
+func (o *operation) yield(ctx context.Context, mine Record) error {
+	if !o.sent {
+		return nil
+	}
+	known := nonces(o.record.Targets)
+	left := slices.DeleteFunc(slices.Sorted(maps.Keys(mine.Targets)), func(key string) bool { return known[mine.Targets[key].Nonce] })
+	late := &operation{engine: o.engine, chain: o.chain, record: mine}
+	_, open := late.takeAway(ctx, left)
+	return revokeError(mine.Grant, open)
 }
 
 // undo takes back what an activation added, verified. Over a live grant it
-// puts back what was in force, and never tears that down.
-func (o *operation) undo(ctx context.Context, cause error) (Record, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoDeadline)
-	defer cancel()
-	if o.record.before != nil {
-		return o.record, o.restore(ctx, cause)
+// puts back what was in force, and never tears that down. It goes on where the
+// ledger is away: the intent is on record, and says what may be there.
+func (o *operation) undo(ctx context.Context, cause error) error {
+	if o.record.Changing() {
+		failed, err := o.putBack(ctx, cause)
+		if err != nil {
+			return errors.Join(cause, err)
+		}
+		return failed
+	}
+	untouched := o.clean && !o.sent
+	if err := o.claim(ctx, func() ledger.IntentBody { return o.undoIntent(cause.Error()) }); err != nil {
+		return errors.Join(cause, err)
 	}
 	failed := &UndoError{Cause: cause, Open: map[string]error{}}
-	if err := o.append(ctx, o.again(ledger.VerbUndo, cause.Error())); err != nil {
-		return o.record, errors.Join(cause, fmt.Errorf("the undo could not be recorded: %w", err))
-	}
 	keys := slices.Sorted(maps.Keys(o.record.Targets))
-	outcomes := o.each(ctx, keys, revoke)
-	verified := map[string]ledger.Verified{}
-	for _, key := range keys {
-		verified[key] = o.removal(key, outcomes[key])
-		if verified[key].Open != "" {
-			failed.Open[key] = outcomes[key].Err
-			continue
-		}
-		failed.Undone = append(failed.Undone, key)
+	verified := neverMade(keys)
+	if !untouched {
+		verified, failed.Open = o.takeAway(ctx, keys)
 	}
-	if err := o.append(ctx, ledger.VerificationBody{Epoch: o.record.Epoch, Targets: verified}); err != nil {
+	failed.done(keys)
+	if err := o.note(ctx, ledger.VerificationBody{Epoch: o.record.acting, Targets: verified}); err != nil {
 		failed.Open["ledger"] = err
 	}
-	return o.record, failed
-}
-
-// again is an intent for the targets as they are recorded.
-func (o *operation) again(verb, reason string) ledger.IntentBody {
-	return ledger.IntentBody{
-		Verb: verb, Activation: o.record.Activation, Reason: clip(reason),
-		Request: o.record.intent.Request, Text: o.record.intent.Text,
-		StartedAt: o.record.intent.StartedAt, ExpiresAt: o.record.intent.ExpiresAt,
-		Targets: map[string]ledger.Target{},
-	}
-}
-
-// clip bounds what an error adds to the record.
-func clip(text string) string {
-	const limit = 400
-	if runes := []rune(text); len(runes) > limit {
-		return string(runes[:limit]) + "…"
-	}
-	return text
-}
-
-// restore puts a live grant back to what was in force before a failed change.
-func (o *operation) restore(ctx context.Context, cause error) error {
-	before := o.record.before
-	intent := o.again(ledger.VerbRepair, cause.Error())
-	intent.Activation, intent.Request, intent.Text = before.Activation, before.Held, before.Text
-	intent.StartedAt, intent.ExpiresAt = before.StartedAt, before.ExpiresAt
-	intent.Targets = maps.Clone(before.Targets)
-	failed := &UndoError{Cause: cause, Open: map[string]error{}}
-	if err := o.append(ctx, intent); err != nil {
-		return errors.Join(cause, fmt.Errorf("what was in force could not be put back: %w", err))
-	}
-	_, added := o.sorted(intent)
-	kept := slices.DeleteFunc(slices.Sorted(maps.Keys(before.Targets)), Retired)
-	verified := map[string]ledger.Verified{}
-	for key, outcome := range o.each(ctx, added, revoke) {
-		verified[key] = o.removal(key, outcome)
-		failed.note(key, verified[key], outcome.Err)
-	}
-	for key, outcome := range o.each(ctx, kept, enable) {
-		if outcome.Err != nil {
-			failed.Open[key] = outcome.Err
-			continue
-		}
-		verified[key] = ledger.Verified{State: string(outcome.State), Verified: outcome.Verified, Privileges: outcome.Privileges, UsableUntil: outcome.UsableUntil}
-		failed.Undone = append(failed.Undone, key)
-	}
-	if err := o.append(ctx, ledger.VerificationBody{Epoch: o.record.Epoch, Targets: verified}); err != nil {
+	if err := o.spool(); err != nil {
 		failed.Open["ledger"] = err
 	}
-	slices.Sort(failed.Undone)
 	return failed
 }
 
-func (e *UndoError) note(key string, verified ledger.Verified, err error) {
-	if verified.Open != "" {
-		e.Open[key] = err
-		return
+// done notes the targets that are not open as undone.
+func (e *UndoError) done(keys []string) {
+	for _, key := range keys {
+		if e.Open[key] == nil {
+			e.Undone = append(e.Undone, key)
+		}
 	}
-	e.Undone = append(e.Undone, key)
+	slices.Sort(e.Undone)
 }
 
-// removal turns the outcome of a revoke into what is recorded of it. Where no
-// effect ever gave an id, a namesake that is not ours means that nothing of
-// ours was made; where one did, it is no proof that ours is gone.
-func (o *operation) removal(key string, outcome connector.Outcome) ledger.Verified {
-	verified := ledger.Verified{State: string(outcome.State), Verified: outcome.Verified, Privileges: outcome.Privileges, UsableUntil: outcome.UsableUntil}
-	switch {
-	case errors.Is(outcome.Err, nhi.ErrForeign) && o.record.Targets[key].ID == "":
-		return ledger.Verified{State: string(connector.Foreign), Verified: true}
-	case outcome.Err != nil:
-		verified.Open = clip(outcome.Err.Error())
-	case outcome.State != connector.Absent && outcome.State != connector.Unknown:
-		verified.Open = "it is still " + string(outcome.State)
+// putBack puts a live grant back to what was in force before a change that is
+// not finished. Where the ledger is away, it does so all the same: the change
+// stays on record as unfinished, and is put back once more later. The error is
+// ErrOvertaken, and then nothing was done.
+func (o *operation) putBack(ctx context.Context, cause error) (*UndoError, error) {
+	untouched := o.clean && !o.sent
+	if err := o.claim(ctx, func() ledger.IntentBody { return o.returnIntent(cause.Error()) }); err != nil {
+		return nil, err
 	}
-	return verified
+	failed := &UndoError{Cause: cause, Open: map[string]error{}}
+	kept, added := o.record.keys(), o.record.retired()
+	verified := neverMade(o.unheld(added))
+	if !untouched {
+		verified, failed.Open = o.takeAway(ctx, added)
+		wrong := o.each(ctx, kept, enable)
+		maps.DeleteFunc(wrong, func(_ string, outcome connector.Outcome) bool { return outcome.Err == nil })
+		seen, unlike := o.confirm(ctx, slices.DeleteFunc(slices.Clone(kept), func(key string) bool { return wrong[key].Err != nil }))
+		maps.Copy(wrong, unlike)
+		maps.Copy(verified, seen)
+		for key, outcome := range wrong {
+			failed.Open[key] = outcome.Err
+		}
+	}
+	failed.done(append(kept, added...))
+	if err := o.note(ctx, ledger.VerificationBody{Epoch: o.record.acting, Targets: verified}); err != nil {
+		failed.Open["ledger"] = err
+	}
+	if o.away != nil {
+		failed.Open["ledger"] = o.away
+	}
+	return failed, nil
 }

@@ -39,12 +39,16 @@ func (c checkout) test(ctx context.Context, names ...string) (verdict, error) {
 	command := exec.CommandContext(ctx, "go", "test", "-json", "-vet=off", "-count=1", "-timeout="+testDeadline, "-run", pattern, testPackage)
 	command.Dir = c.dir
 	command.Env = append(os.Environ(), "NHI_REQUIRE_SERVERS=1")
-	out, err := command.CombinedOutput()
+	out, err := command.Output()
 	var failed *exec.ExitError
 	if err != nil && !errors.As(err, &failed) {
 		return verdict{}, err
 	}
-	return read(out)
+	v, err := read(out)
+	if err == nil && failed != nil {
+		v.out += string(failed.Stderr)
+	}
+	return v, err
 }
 
 // read reads the events of go test -json.
