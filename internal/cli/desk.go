@@ -30,7 +30,7 @@ func (a *app) open() (*desk, error) {
 	}
 	return &desk{config: c, engine: lifecycle.New(lifecycle.Config{
 		OpenLedger: a.openLedger(c.ledger), PolicyFile: c.policyFile, DecisionsDir: c.decisionsDir,
-		Pins: a.Pins, Systems: lifecycle.NewSystems(a.Kinds), Now: a.Now,
+		Pins: a.Pins, Systems: lifecycle.NewSystems(a.Kinds),
 	})}, nil
 }
 

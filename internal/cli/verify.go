@@ -55,6 +55,7 @@ func (a *app) verify(ctx context.Context) error {
 		count(audit.policies, "policy"), count(audit.requests, "request"), count(audit.decisions, "decision"), count(audit.uses, "activation"))
 	if len(audit.faults) == 0 {
 		p.styled(green, "", "Everything that can be checked here is as it must be.")
+		p.line("A record that was cut at its end shows at the next plan, which remembers how far it reached.")
 	} else {
 		p.styled(red, "", "%s found.", count(len(audit.faults), "fault"))
 	}

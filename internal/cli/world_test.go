@@ -187,7 +187,7 @@ func (w *world) engine() *lifecycle.Engine {
 			}
 			return ledger.Open(ctx, store, "test")
 		},
-		PolicyFile: w.path("policy.hcl"), Systems: lifecycle.NewSystems(builtin.All()), Now: w.now,
+		PolicyFile: w.path("policy.hcl"), Systems: lifecycle.NewSystems(builtin.All()),
 		Pins: func() ([]nhi.Digest, error) { return w.pins, nil },
 	})
 	w.t.Cleanup(func() { _ = engine.Close() })

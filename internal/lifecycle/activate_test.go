@@ -214,3 +214,35 @@ func TestChangedBeforeTheFirstEffect(t *testing.T) {
 		})
 	}
 }
+
+// A target that looks right and lets nobody in is not active; nor is one that
+// holds more than was approved.
+func TestNotAsApproved(t *testing.T) {
+	t.Parallel()
+	for name, spoil := range map[string]func(w *world, l *life){
+		"the probe is refused": func(w *world, _ *life) { w.systems["two"].trip("probe", refused, 1) },
+		"more than approved": func(w *world, l *life) {
+			l.after = func(step string) {
+				if step == "enable two" {
+					w.systems["two"].change(func(o map[string]*object) {
+						for _, one := range o {
+							one.privileges = append(one.privileges, "planted")
+						}
+					})
+				}
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newMemoryWorld(t)
+			text := w.approved(w.three())
+			l := &life{}
+			spoil(w, l)
+			record, err := w.run(l).Activate(t.Context(), text, Record{})
+			wantError(t, err, errNotActive)
+			wantPhase(t, record, PhaseNone)
+			w.wantHoldings()
+		})
+	}
+}

@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -273,4 +274,20 @@ func TestRevokedChangeIsForgotten(t *testing.T) {
 	}
 	wantPhase(t, record, PhaseNone)
 	w.wantHoldings()
+}
+
+// An undo without the ledger is on record as soon as that is back.
+func TestUndoIsRecordedLater(t *testing.T) {
+	t.Parallel()
+	w := newMemoryWorld(t)
+	text := w.approved(w.three())
+	_, err := w.run(&life{loseAfter: 3}).Activate(t.Context(), text, Record{}) // policy, intent, prepare
+	var undone *UndoError
+	if !errors.As(err, &undone) || len(undone.Undone) != 3 {
+		t.Fatalf("error is %v", err)
+	}
+	w.wantHoldings()
+	wantPhase(t, w.fold(text), PhaseUnfinished)
+	must(t, w.run(nil).Flush(t.Context()))
+	wantPhase(t, w.fold(text), PhaseNone)
 }

@@ -43,6 +43,9 @@ type Facts struct {
 	// Approved says that the wished request has its quorum and an activation
 	// left, with the reason in words; it never holds where that is unknown.
 	Approved bool
+	// Covered says that Approved rests on the request in force, which contains
+	// the wished one: that may end access earlier, never later.
+	Covered bool
 	// Why says in words what Approved rests on, or what it lacks.
 	Why []string
 	// Ended says in words why the identity or the grant must not hold access;
@@ -98,7 +101,7 @@ func Decide(wish Wish, facts Facts) Decision {
 		return Decision{Status: Ended, Step: Revoke, Findings: []string{"the ledger says that the access was removed"}}
 	case facts.Ended != "":
 		return Decision{Status: rested(facts.Phase), Step: Rest, Findings: []string{facts.Ended}}
-	case facts.Approved && !inForce:
+	case facts.Approved && !inForce && !(facts.Covered && holds && overdue(facts.Now, facts.ExpiresAt)):
 		return Decision{Status: Approved, Step: Activate, Findings: facts.Why}
 	case holds:
 		return decideHeld(facts, inForce)

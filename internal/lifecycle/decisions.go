@@ -93,12 +93,20 @@ func decisionsIn(chain ledger.Chain) []nhi.SignedDecision {
 	return decisions
 }
 
-// askedIn returns every record of this very request.
+// askedIn returns every record of this very request since it was last taken
+// back: who asks again answers for all of it.
 func askedIn(chain ledger.Chain, text string) []policy.Asked {
 	var asked []policy.Asked
 	for _, entry := range chain.Entries {
-		if body, ok := entry.Body.(ledger.RequestBody); ok && body.Text == text {
-			asked = append(asked, policy.Asked{Justification: body.Justification, Signature: body.Signature})
+		switch body := entry.Body.(type) {
+		case ledger.RequestBody:
+			if body.Text == text {
+				asked = append(asked, policy.Asked{Justification: body.Justification, Signature: body.Signature})
+			}
+		case ledger.WithdrawalBody:
+			if body.Request == nhi.DigestOf(text) {
+				asked = nil
+			}
 		}
 	}
 	return asked

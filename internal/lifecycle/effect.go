@@ -24,11 +24,13 @@ var (
 	enable  = method{connector.Connector.Enable, true}
 	revoke  = method{connector.Connector.Revoke, true}
 	probe   = method{connector.Connector.Probe, false}
-	observe = method{look, false}
+	observe = method{func(c connector.Connector, ctx context.Context, a []connector.Account) []connector.Outcome {
+		return look(ctx, c, a)
+	}, false}
 )
 
 // look reads the accounts themselves, not through the shared reads.
-func look(c connector.Connector, ctx context.Context, accounts []connector.Account) []connector.Outcome {
+func look(ctx context.Context, c connector.Connector, accounts []connector.Account) []connector.Outcome {
 	holdings, err := c.Read(ctx, accounts)
 	outcomes := make([]connector.Outcome, len(accounts))
 	for i, account := range accounts {

@@ -28,8 +28,6 @@ type Config struct {
 	Pins func() ([]nhi.Digest, error)
 	// Systems are the target systems.
 	Systems *Systems
-	// Now is this machine's clock, used where the ledger's cannot be read.
-	Now func() time.Time
 }
 
 // Engine carries out the verbs of a grant's life over one ledger. It is safe

@@ -47,6 +47,7 @@ const (
 	fails   trouble = "fails"   // nothing is done, and the answer is an error
 	lost    trouble = "lost"    // it is done, and the answer never comes
 	garbage trouble = "garbage" // it is done, and the answer is about something else
+	refused trouble = "refused" // a probe finds the door shut
 )
 
 // object is an account as a fake system holds it.
@@ -172,6 +173,8 @@ func (f *fakeSystem) call(verb string, accounts []connector.Account) []connector
 			outcomes[i] = connector.Outcome{Err: errFake}
 		case lost:
 			outcomes[i] = connector.Outcome{Err: fmt.Errorf("the answer is lost: %w", nhi.ErrUnreachable)}
+		case refused:
+			outcomes[i].State = connector.Absent
 		case garbage:
 			outcomes[i] = connector.Outcome{Observation: connector.Observation{Principal: "somebody-else", State: connector.Absent, Verified: true}}
 		}
@@ -186,13 +189,6 @@ func (f *fakeSystem) probe(a connector.Account) connector.Observation {
 	}
 	seen.Findings = nil
 	return seen
-}
-
-// names returns what the system holds, sorted.
-func (f *fakeSystem) names() []string {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return slices.Sorted(maps.Keys(f.objects))
 }
 
 // change lets a hand change an object from outside.

@@ -37,6 +37,24 @@ func (v *View) warn(err error) {
 	}
 }
 
+// nothingLeft says whether targets were looked at, and every one of them said
+// that nothing is there.
+func (v *View) nothingLeft() bool {
+	looked := 0
+	for _, seen := range v.Targets {
+		switch {
+		case seen.Err != nil:
+			return false
+		case seen.Observation.State == connector.Unknown:
+			continue // nothing can be seen there
+		case seen.Observation.State != connector.Absent:
+			return false
+		}
+		looked++
+	}
+	return looked > 0
+}
+
 // Look reads the ledger and every target of a grant. Text is the wished
 // request, known what the caller remembers, live what it believes.
 func (e *Engine) Look(ctx context.Context, text string, known Record, wish Wish, live bool) View {
@@ -60,6 +78,9 @@ func (e *Engine) Look(ctx context.Context, text string, known Record, wish Wish,
 	}
 	if op.record.Phase == PhaseActive {
 		facts.Drift = e.lookAtTargets(ctx, op, &view)
+		if !live && facts.Ended == "" && view.nothingLeft() {
+			facts.Ended = "the ledger holds it as active and no target does: it was removed while the ledger was away"
+		}
 	}
 	view.Certain, view.Record = true, op.record
 	view.Decision = Decide(wish, facts)
@@ -92,6 +113,10 @@ func (e *Engine) lookAtStanding(ctx context.Context, view *View, facts *Facts, o
 	op.relies(standing.Heads)
 	view.Standing = &standing
 	facts.Approved, facts.Why = standing.Approved(), standing.Why()
+	if standing.CoveredBy != "" {
+		facts.Covered = true
+		facts.ExpiresAt = nhi.Earliest(facts.ExpiresAt, op.record.StartedAt.Add(request.TTL))
+	}
 }
 
 // lookInDoubt looks at a grant whose chain is broken, cut short or another

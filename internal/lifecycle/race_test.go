@@ -131,3 +131,23 @@ func TestUsedMeanwhile(t *testing.T) {
 	_, err = w.run(nil).Activate(t.Context(), text, Record{})
 	wantError(t, err, nhi.ErrSpent)
 }
+
+// A run that fails and is overtaken before it can undo leaves the grant to the
+// run that has it: nothing of that is torn down.
+func TestOvertakenBeforeUndo(t *testing.T) {
+	t.Parallel()
+	w := newMemoryWorld(t)
+	text := w.approved(w.three())
+	w.systems["three"].trip("enable", fails, 1)
+	l := &life{}
+	l.before = func(step string) {
+		if step == "write intent@1 undo" {
+			l.before = nil
+			w.activate(text)
+		}
+	}
+	record, err := w.run(l).Activate(t.Context(), text, Record{})
+	wantError(t, err, ErrOvertaken)
+	wantPhase(t, record, PhaseActive)
+	w.wantThree()
+}

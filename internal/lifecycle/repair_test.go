@@ -193,3 +193,41 @@ func TestFailedChangeKeepsWhatIsInForce(t *testing.T) {
 		}
 	}
 }
+
+// A change never strips what is in force: it goes on working all the while.
+func TestChangeLeavesWhatIsInForce(t *testing.T) {
+	t.Parallel()
+	w := newMemoryWorld(t)
+	w.active(w.whole())
+	before := len(w.log.having("prepare one", "prepare two"))
+	text := w.approved(w.request(environment, access("one", "admin"), access("two", "reader"), access("three", "reader")))
+	w.activate(text)
+	w.wantHoldings("one: admin", "two: reader", "three: reader")
+	if after := len(w.log.having("prepare one", "prepare two")); after != before {
+		t.Errorf("what is in force was stripped: %q", w.log.all())
+	}
+}
+
+// A change that was given up before it began leaves everything on record, also
+// what was still to be removed before it.
+func TestChangeGivenUpForgetsNothing(t *testing.T) {
+	t.Parallel()
+	w := newMemoryWorld(t)
+	w.active(w.three())
+	less := w.ask(w.request(environment, access("one", "reader"), access("two", "reader")))
+	w.systems["three"].trip("revoke", fails, -1)
+	record, err := w.run(nil).Activate(t.Context(), less, Record{})
+	wantError(t, err, nhi.ErrUnconfirmed)
+	more := w.approved(w.request(environment, access("one", "admin")))
+	l := &life{after: func(step string) {
+		if step == "write intent@1 activate" {
+			w.policy(2)
+			must(t, w.run(nil).PublishPolicy(t.Context()))
+		}
+	}}
+	after, err := w.run(l).Activate(t.Context(), more, record)
+	wantError(t, err, ErrOvertaken)
+	wantPhase(t, after, PhaseActive)
+	w.known(more)
+	w.wantHoldings("one: reader", "two: reader", "three: reader")
+}

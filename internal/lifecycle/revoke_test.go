@@ -327,3 +327,18 @@ func TestSpent(t *testing.T) {
 		})
 	}
 }
+
+// A system's name that leads elsewhere now says nothing about what is there.
+func TestEachPlaceAnswersForItself(t *testing.T) {
+	t.Parallel()
+	w := newMemoryWorld(t)
+	_, record := w.active(w.three())
+	moved := record.Targets["one"]
+	moved.Endpoint, moved.Nonce = "elsewhere:1", "00000000000000000000000000000001"
+	op := &operation{engine: w.run(nil), record: record}
+	op.record.Targets = map[string]ledger.Target{"one": record.Targets["one"], "one@9": moved}
+	verified, open := op.takeAway(t.Context(), []string{"one", "one@9"})
+	if open["one"] != nil || !errors.Is(open["one@9"], ErrNoSystem) || gone(verified["one@9"]) {
+		t.Errorf("open are %v", open)
+	}
+}

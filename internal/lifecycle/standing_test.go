@@ -154,6 +154,11 @@ func TestDecisionFiles(t *testing.T) {
 	if !slices.Equal(lines, []string{"write decision@1", "write intent@1 activate"}) {
 		t.Errorf("the journal says %q", lines)
 	}
+	chain, err := w.book.Read(t.Context(), ledger.ApprovalChain(w.three().Approval))
+	must(t, err)
+	if n := len(decisionsIn(chain)); n != 3 {
+		t.Errorf("%d decisions are on record, and a stranger's is not to be", n)
+	}
 }
 
 // Less than what is in force needs no new signature; more does.
@@ -195,7 +200,9 @@ func TestCovered(t *testing.T) {
 	// Nothing is covered by what is not in force any more.
 	_, err = w.run(nil).Revoke(t.Context(), after, "test")
 	must(t, err)
-	standing, err = w.run(nil).Standing(t.Context(), w.ask(w.request(environment, access("one", "reader"))))
+	least := w.request(environment, access("one", "reader"))
+	least.TTL = less.TTL
+	standing, err = w.run(nil).Standing(t.Context(), w.ask(least))
 	must(t, err)
 	if standing.Approved() {
 		t.Error("covered by what was revoked")

@@ -173,7 +173,6 @@ type world struct {
 	dir     string
 	log     *journal
 	systems map[string]*fakeSystem
-	kinds   []connector.Kind
 	name    string // of the identity
 
 	mu  sync.Mutex
@@ -320,7 +319,7 @@ func (w *world) run(l *life) *Engine {
 		},
 		PolicyFile: w.path("policy.hcl"), DecisionsDir: w.path("approvals"), SpoolDir: w.path("spool"),
 		Pins:    func() ([]nhi.Digest, error) { return []nhi.Digest{w.pin}, nil },
-		Systems: systems, Now: w.clock,
+		Systems: systems,
 	})
 }
 

@@ -70,7 +70,8 @@ func parse(name, text string) (mutant, error) {
 			return m, err
 		}
 	}
-	return m, m.check()
+	err := m.check()
+	return m, err
 }
 
 func (m *mutant) set(key, value string) (err error) {

@@ -3,6 +3,7 @@ package provider
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/hashicorp/terraform-plugin-framework/attr"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
@@ -133,7 +134,7 @@ func readAccess(object types.Object, kinds []connector.Kind, at path.Path, diags
 	}
 	complete, errs := connector.Complete(kind.Access, values)
 	for _, err := range errs {
-		if !contains(unknowns, err.Field) {
+		if !slices.Contains(unknowns, err.Field) {
 			diags.AddAttributeError(at.AtName(kind.Name).AtName(err.Field), "Invalid access", sentence(err))
 		}
 	}
@@ -146,15 +147,6 @@ func readAccess(object types.Object, kinds []connector.Kind, at path.Path, diags
 	}
 	return nhi.Access{System: system.ValueString(), Kind: kind.Name, Settings: complete},
 		len(unknowns) == 0 && !system.IsUnknown()
-}
-
-func contains(names []string, name string) bool {
-	for _, n := range names {
-		if n == name {
-			return true
-		}
-	}
-	return false
 }
 
 // checkAccessSystem wants the name of a system, except for an external access.

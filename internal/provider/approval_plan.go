@@ -200,6 +200,9 @@ func (r *approvalResource) standing(plan approvalModel, b built, diags *diag.Dia
 	assured := plan.OnPending.ValueString() == onPendingError
 	if r.session.engine.PolicyFile != "" && len(b.request.Access) > 0 {
 		document, err := r.session.engine.PolicyFromFile()
+		if isNotKnownYet(err) {
+			return standingOpen // the ledger, and with it the request
+		}
 		if err != nil {
 			failure(diags, path.Root("access"), "No policy allows this", err)
 			return standingOpen
@@ -231,9 +234,9 @@ func needsNobody(ruling policy.Ruling) bool {
 }
 
 // needs says what the policy file asks for before anybody decided; false where
-// there is no policy file.
+// there is no policy file, or where it is not known yet who asks.
 func (r *approvalResource) needs(request nhi.Request) ([]policy.Need, bool) {
-	if r.session.engine.PolicyFile == "" {
+	if r.session.engine.PolicyFile == "" || r.session.requester.IsUnknown() {
 		return nil, false
 	}
 	document, err := r.session.engine.PolicyFromFile()

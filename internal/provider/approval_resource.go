@@ -208,13 +208,13 @@ func (r *approvalResource) fill(plan *approvalModel, built built, standing lifec
 	if plan.Request.IsUnknown() {
 		plan.Request = types.StringValue(string(nhi.DigestOf(built.text)))
 	}
-	required := list(standing.Verdict.Required())
-	if !plan.Required.IsUnknown() && !plan.Required.Equal(required) {
+	if plan.Required.IsUnknown() {
+		plan.Required = list(standing.Verdict.Required())
+	} else if needs, ok := r.needs(built.request); ok && !plan.Required.Equal(list(policy.Verdict{Needs: needs}.Required())) {
 		diags.AddAttributeError(path.Root("required"), "The policy changed between plan and apply",
 			"What the policy asks for now is not what the plan showed. Plan again.")
 		return
 	}
-	plan.Required = required
 	t := ticketOf(plan.Ticket)
 	t.Text, t.Request, t.Known = built.text, nhi.DigestOf(built.text), true
 	t.Identity = built.identityStatus
@@ -328,13 +328,10 @@ func deny(diags *diag.Diagnostics, denials []policy.Denial) {
 		switch {
 		case denial.Target != "" && slices.Contains([]string{policy.FieldSystem, policy.FieldEndpoint}, denial.Field):
 			at = at.AtMapKey(denial.Target).AtName("system")
-		case denial.Target != "":
-			at = at.AtMapKey(denial.Target)
 		case denial.Field == policy.FieldTTL:
 			at = path.Root("ttl")
-		}
-		if denial.Field == policy.FieldTTL {
-			at = path.Root("ttl")
+		case denial.Target != "":
+			at = at.AtMapKey(denial.Target)
 		}
 		failure(diags, at, "The policy says no", fmt.Errorf("%s: %w", denial.Reason, nhi.ErrDenied))
 	}

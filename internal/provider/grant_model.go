@@ -219,6 +219,16 @@ func (m grantMemory) sparing() grantMemory {
 	return m
 }
 
+// inForce is the request in force, as the last read or apply found it; nil
+// where nothing is, or where it is not remembered.
+func (m grantMemory) inForce(state grantModel) *nhi.Request {
+	request, err := nhi.ParseRequest(m.Record.Text)
+	if err != nil || string(m.Record.Held) != state.ActiveRequest.ValueString() || nhi.DigestOf(m.Record.Text) != m.Record.Held {
+		return nil
+	}
+	return &request
+}
+
 // newGrantMemory is the memory of a grant whose private state is lost.
 func newGrantMemory(state grantModel) grantMemory {
 	return grantMemory{Record: lifecycle.Record{Grant: nhi.ApprovalID(state.ID.ValueString())}, Rested: restedIn(state)}

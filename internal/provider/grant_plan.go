@@ -21,9 +21,12 @@ func (r *grantResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanR
 	var plan grantModel
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
 	var state *grantModel
+	var memory grantMemory
 	if !req.State.Raw.IsNull() {
 		state = &grantModel{}
 		resp.Diagnostics.Append(req.State.Get(ctx, state)...)
+		memory = newGrantMemory(*state)
+		recall(ctx, req.Private, &memory, &resp.Diagnostics)
 	}
 	if resp.Diagnostics.HasError() {
 		return
@@ -44,7 +47,7 @@ func (r *grantResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanR
 	if state == nil {
 		plan.created(t, request, r.session.engine.Systems)
 	} else {
-		plan.updated(*state, t, request, r.session.engine.Systems)
+		plan.updated(*state, memory.inForce(*state), t, request, r.session.engine.Systems)
 	}
 	resp.Diagnostics.Append(resp.Plan.Set(ctx, plan)...)
 }
@@ -92,10 +95,9 @@ func (m *grantModel) activating(request nhi.Request, systems *lifecycle.Systems)
 
 // updated plans what apply makes of a grant. While an access is not known, it
 // may be taken away or recorded, never added.
-func (m *grantModel) updated(state grantModel, t ticket, request nhi.Request, systems *lifecycle.Systems) {
+func (m *grantModel) updated(state grantModel, held *nhi.Request, t ticket, request nhi.Request, systems *lifecycle.Systems) {
 	wished := m.Ticket
-	held := ticketOf(state.Ticket)
-	same := t.Known && held.Request == t.Request
+	same := t.Known && ticketOf(state.Ticket).Request == t.Request
 	was := lifecycle.Status(state.Status.ValueString())
 	live := state.Active.ValueBool()
 	*m = state
@@ -111,10 +113,10 @@ func (m *grantModel) updated(state grantModel, t ticket, request nhi.Request, sy
 		m.revoking(state)
 	case t.Known && (same && was == lifecycle.Approved || t.Standing == standingAssured && !(same && live) && (!same || was == lifecycle.Pending)):
 		m.activating(request, systems)
-	case live && !same && t.Known && narrower(held, request, state, systems):
+	case live && !same && t.Known && narrower(held, request, t, state, systems):
 		m.activating(request, systems)
 	case was == lifecycle.Drifted:
-		m.repairing(state, systems)
+		m.repairing(state, held, systems)
 	case !live && was != lifecycle.Revoked || !live && !same:
 		m.waiting(t, request)
 	case live && was == lifecycle.Approved:
@@ -123,14 +125,10 @@ func (m *grantModel) updated(state grantModel, t ticket, request nhi.Request, sy
 	}
 }
 
-// narrower says whether the request in force, which the held ticket names,
-// contains the wished one: less access needs no new approval.
-func narrower(held ticket, request nhi.Request, state grantModel, systems *lifecycle.Systems) bool {
-	if !held.Known || state.ActiveRequest.ValueString() != string(held.Request) {
-		return false
-	}
-	signed, err := nhi.ParseRequest(held.Text)
-	return err == nil && signed.Contains(request, systems.Privilege)
+// narrower says whether the request in force contains the wished one and is
+// not it: less access needs no new approval.
+func narrower(held *nhi.Request, request nhi.Request, t ticket, state grantModel, systems *lifecycle.Systems) bool {
+	return held != nil && state.ActiveRequest.ValueString() != string(t.Request) && held.Contains(request, systems.Privilege)
 }
 
 // waiting plans a grant that holds nothing and waits.
@@ -156,15 +154,15 @@ func (m *grantModel) revoking(state grantModel) {
 }
 
 // repairing plans that the targets are put back to what is in force.
-func (m *grantModel) repairing(state grantModel, systems *lifecycle.Systems) {
+func (m *grantModel) repairing(state grantModel, held *nhi.Request, systems *lifecycle.Systems) {
 	m.Status = types.StringValue(string(lifecycle.Active))
 	m.Findings = list(nil)
-	request, err := nhi.ParseRequest(ticketOf(state.Ticket).Text)
 	views := targetsOf(state.Targets)
 	for key, view := range views {
-		access, wished := request.Access[key]
-		if err == nil && wished {
-			view = view.with("privileges", words(privileges(systems, access)))
+		if held != nil {
+			if access, ok := held.Access[key]; ok {
+				view = view.with("privileges", words(privileges(systems, access)))
+			}
 		}
 		views[key] = view.with("status", types.StringValue(string(lifecycle.Active))).with("findings", list(nil)).
 			with("verified", types.BoolUnknown()).with("usable_until", types.StringUnknown())

@@ -182,7 +182,8 @@ func (r *grantResource) Update(ctx context.Context, req resource.UpdateRequest, 
 }
 
 // step says what apply has to do, from the plan and the state that it was made
-// on alone.
+// on alone. Only a plan that shows the ticket's request as the one in force
+// puts it in force.
 func step(plan, state grantModel) lifecycle.Step {
 	planned, was := lifecycle.Status(plan.Status.ValueString()), lifecycle.Status(state.Status.ValueString())
 	switch {
@@ -190,12 +191,12 @@ func step(plan, state grantModel) lifecycle.Step {
 		return lifecycle.Revoke
 	case planned != lifecycle.Active:
 		return lifecycle.Rest
-	case was == lifecycle.Drifted && !plan.ActiveRequest.IsUnknown() && plan.ActiveRequest.Equal(state.ActiveRequest):
-		return lifecycle.Repair
-	case was == lifecycle.Active && plan.ActiveRequest.Equal(state.ActiveRequest):
-		return lifecycle.Rest
-	default:
+	case !plan.ActiveRequest.Equal(state.ActiveRequest) && plan.ActiveRequest.ValueString() == string(ticketOf(plan.Ticket).Request):
 		return lifecycle.Activate
+	case was == lifecycle.Drifted:
+		return lifecycle.Repair
+	default:
+		return lifecycle.Rest
 	}
 }
 

@@ -148,6 +148,7 @@ func (r *identityResource) Create(ctx context.Context, req resource.CreateReques
 		failure(&resp.Diagnostics, path.Root("name"), "Identity not recorded", err)
 		return
 	}
+	r.returning(ctx, plan, &resp.Diagnostics)
 	memory := identityMemory{Started: nhi.FormatTime(now)}
 	r.record(ctx, &plan, memory, now, &resp.Diagnostics)
 	if resp.Diagnostics.HasError() {
@@ -156,6 +157,16 @@ func (r *identityResource) Create(ctx context.Context, req resource.CreateReques
 	memory.Ledger, _ = r.session.ledgerID()
 	remember(ctx, resp.Private, memory, &resp.Diagnostics)
 	resp.Diagnostics.Append(resp.State.Set(ctx, plan)...)
+}
+
+// returning says what the ledger held of an identity that is made anew: its
+// state may be lost, and somebody may have ended it for a reason.
+func (r *identityResource) returning(ctx context.Context, plan identityModel, diags *diag.Diagnostics) {
+	known, exists, err := r.session.engine.Identity(ctx, nhi.IdentityID(plan.ID.ValueString()))
+	if err == nil && exists && known.Status != nhi.IdentityActive {
+		diags.AddAttributeWarning(path.Root("name"), "The identity was not active",
+			fmt.Sprintf("The ledger knows %s as %s. From now on it is %s, as the configuration says.", known.ID, known.Status, plan.Status.ValueString()))
+	}
 }
 
 // record computes the end and writes the identity to the ledger.

@@ -34,7 +34,7 @@ type session struct {
 	engine      *lifecycle.Engine
 	environment types.String
 	scope       types.String
-	requester   string // path of the requester's key; empty where nobody is proven
+	requester   types.String // path of the requester's key; null where nobody is proven
 	readOnly    bool
 }
 
@@ -57,12 +57,12 @@ func (p *Provider) Configure(ctx context.Context, req provider.ConfigureRequest,
 	}
 	s := &session{
 		environment: model.Environment, scope: model.Scope,
-		requester: textAt(model.Requester, "ssh_key_file").ValueString(),
+		requester: textAt(model.Requester, "ssh_key_file"),
 		readOnly:  model.ReadOnly.ValueBool() || readOnlyFromOutside(),
 		engine: lifecycle.New(lifecycle.Config{
 			OpenLedger: p.openLedger(model.Ledger), PolicyFile: model.PolicyFile.ValueString(),
 			DecisionsDir: model.DecisionsDir.ValueString(), SpoolDir: p.spoolDir(), Pins: pins,
-			Systems: systems, Now: p.options.Now,
+			Systems: systems,
 		}),
 	}
 	s.warn(&resp.Diagnostics)
@@ -209,7 +209,7 @@ func (s *session) ledgerID() (string, error) {
 // sign signs a request as the requester, and says who that is by the policy;
 // both are empty where no key is set.
 func (s *session) sign(text string) (string, error) {
-	if s.requester == "" {
+	if s.requester.ValueString() == "" {
 		return "", nil
 	}
 	signer, err := s.signer()
@@ -220,16 +220,16 @@ func (s *session) sign(text string) (string, error) {
 }
 
 func (s *session) signer() (ssh.Signer, error) {
-	signer, err := signature.LoadSigner(s.requester, nil)
+	signer, err := signature.LoadSigner(s.requester.ValueString(), nil)
 	if err != nil {
-		return nil, fmt.Errorf("requester: %w", err)
+		return nil, fmt.Errorf("the provider's requester.ssh_key_file: %w", err)
 	}
 	return signer, nil
 }
 
 // proven says whether the requester's key belongs to a person of the policy.
 func (s *session) proven(document *policy.Document) bool {
-	if s.requester == "" {
+	if s.requester.ValueString() == "" {
 		return false
 	}
 	signer, err := s.signer()

@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
@@ -79,15 +80,26 @@ func TestMarkUnderAnotherName(t *testing.T) {
 	b.refusesAll(account)
 }
 
-// TestRemovedMarkIsForeign: the role with our OID lost its comment.
-func TestRemovedMarkIsForeign(t *testing.T) {
+// TestEditedMark: somebody edited the comment of the role with our OID and our
+// name. It is reported, put right, and can be removed; under another name, or
+// with another grant's mark, it is not ours any more.
+func TestEditedMark(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, testserver.Postgres(t))
 	account := b.active()
 	b.Exec("COMMENT ON ROLE " + quote(account.Principal) + " IS NULL")
+	if seen := b.observe(account); seen.State != connector.Active || !slices.Contains(seen.Findings, "its mark was edited by hand") {
+		t.Errorf("observed %+v", seen)
+	}
+	if outcome := b.enable(account); outcome.Err != nil || len(outcome.Findings) > 0 {
+		t.Errorf("enable: %+v", outcome)
+	}
+	b.Exec("COMMENT ON ROLE " + quote(account.Principal) + " IS 'the nightly job'; ALTER ROLE " + quote(account.Principal) + " RENAME TO " + b.Prefix() + "renamed")
 	b.refusesAll(account)
-	b.Exec("ALTER ROLE " + quote(account.Principal) + " RENAME TO " + b.Prefix() + "renamed")
-	b.refusesAll(account)
+	b.Exec("ALTER ROLE " + b.Prefix() + "renamed RENAME TO " + quote(account.Principal))
+	if outcome := b.revoke(account); outcome.Err != nil || b.roleExists(account.Principal) {
+		t.Errorf("revoke: %+v", outcome)
+	}
 }
 
 // TestWithdrawTouchesOnlyItsOwn: a handle is a name, and the name may be

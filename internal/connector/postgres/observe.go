@@ -15,7 +15,8 @@ import (
 
 // find returns the account's role, or the role that is in its place. Ours is
 // what carries the whole mark and, where an OID was recorded, that OID; under
-// another name too, since the OID tells it.
+// another name too, since the OID tells it. Where only the comment was edited,
+// OID and name tell it, unless the comment is another grant's mark.
 func (s *snapshot) find(account connector.Account) (ours, foreign *role) {
 	mark := account.Mark.String()
 	oid, _ := accountOID(account) // checked before anything was read
@@ -25,6 +26,8 @@ func (s *snapshot) find(account connector.Account) (ours, foreign *role) {
 		return named, nil
 	case oid != 0 && recorded != nil && recorded.comment == mark:
 		return recorded, named
+	case named != nil && oid != 0 && named.oid == oid && !isMark(named.comment):
+		return named, nil
 	case named != nil:
 		return nil, named
 	case oid != 0 && recorded != nil:
@@ -34,6 +37,12 @@ func (s *snapshot) find(account connector.Account) (ours, foreign *role) {
 		return nil, s.marked[mark][0]
 	}
 	return nil, nil
+}
+
+// isMark says whether a comment is a mark, whoever's it is.
+func isMark(comment string) bool {
+	_, err := nhi.ParseMark(comment)
+	return err == nil
 }
 
 // loginsOf returns the login roles that were issued for the account, by name.
@@ -99,6 +108,9 @@ func (s *snapshot) describe(seen *connector.Observation, account connector.Accou
 	seen.State = connector.Inert
 	if s.hasPower(r) || slices.ContainsFunc(logins, func(login *role) bool { return login.login }) {
 		seen.State = connector.Active
+	}
+	if r.comment != account.Mark.String() {
+		seen.Findings = append(seen.Findings, "its mark was edited by hand")
 	}
 	if r.name != account.Principal {
 		seen.Findings = append(seen.Findings, "was renamed to "+shown(r.name)+" by hand")

@@ -58,6 +58,9 @@ func (s *snapshot) reshape(account connector.Account, r *role, want shape) []str
 		name = quoted(account.Principal)
 		statements = append(statements, "ALTER ROLE "+quoted(r.name)+" RENAME TO "+name)
 	}
+	if mark, err := literal(account.Mark.String()); err == nil && r.comment != account.Mark.String() && !want.leaving {
+		statements = append(statements, "COMMENT ON ROLE "+name+" IS "+mark)
+	}
 	options := repairs(r, false)
 	if want.logins && (!r.enabled() || !sameEnd(r.end(), want.end)) || !want.logins && r.enabled() {
 		options = append(options, validUntil(want.end))
