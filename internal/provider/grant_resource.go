@@ -223,7 +223,7 @@ func (r *grantResource) repair(ctx context.Context, known lifecycle.Record, plan
 func (r *grantResource) revoke(ctx context.Context, known lifecycle.Record, why string, model *grantModel, before map[string]targetView, diags *diag.Diagnostics) lifecycle.Record {
 	removal, err := r.session.engine.Revoke(ctx, known, why)
 	if removal.Away != nil {
-		warning(diags, "The ledger is away: access was removed from what is remembered, and the record is kept for later", removal.Away)
+		warning(diags, "The ledger is away: access was removed from what is remembered, and the record waits in "+r.session.engine.SpoolDir, removal.Away)
 	}
 	model.removed(removal.Record, before)
 	if err != nil {

@@ -220,7 +220,7 @@ func (r *identityResource) recordLater(memory identityMemory, identity nhi.Ident
 		failure(diags, path.Root("name"), "Identity not recorded", errors.Join(cause, err))
 		return
 	}
-	warning(diags, "The ledger is away: the change is kept and will be recorded later", cause)
+	warning(diags, "The ledger is away: the record of this change waits in "+r.session.engine.SpoolDir, cause)
 }
 
 // Read implements resource.Resource.
