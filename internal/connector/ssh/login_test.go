@@ -51,8 +51,12 @@ func TestExpiry(t *testing.T) {
 	if _, err := issuer.Issue(t.Context(), account, account.NotAfter.Add(time.Hour)); !errors.Is(err, nhi.ErrEnded) {
 		t.Errorf("issue after the end: %v", err)
 	}
-	if outcome := revoke(t, c, account); outcome.Err != nil || outcome.State != connector.Absent || !outcome.Verified {
-		t.Errorf("revoke after the end: %+v", outcome)
+	if outcome := revoke(t, c, account); outcome.Err != nil || outcome.State != connector.Absent || outcome.Verified {
+		t.Errorf("revoke after the end: %+v, want absent, and not verified: no host was asked", outcome)
+	}
+	probing := open(t, ssh.Kind(), w.settings())
+	if outcome := revoke(t, probing, account); outcome.Err != nil || outcome.State != connector.Absent || !outcome.Verified {
+		t.Errorf("revoke after the end, with a host to ask: %+v", outcome)
 	}
 }
 
