@@ -62,10 +62,17 @@ func TestPromise05AllOrNothing(t *testing.T) {
 		t.Parallel()
 		l := activeLandscape(t, false)
 		certificate := l.certificates()[0]
-		l.db.Exec(fmt.Sprintf(`REVOKE %[1]s FROM "%[2]s"; ALTER ROLE %[1]s SUPERUSER`, l.role(), nhi.Principal(l.etl, "db")))
-		wants(t, l.Apply(t), 1, "Access not repaired", "superuser")
-		if roles := l.roles(); len(roles) != 1 || !l.sshWorks(certificate) {
-			t.Errorf("a failed repair tore down a live grant: roles %v", roles)
+		principal, more := nhi.Principal(l.etl, "db"), l.db.Prefix()+"more"
+		l.db.Exec(fmt.Sprintf(`ALTER ROLE %s SUPERUSER; CREATE ROLE %s`, l.role(), more))
+		for what, byHand := range map[string]string{
+			"more was given":     fmt.Sprintf(`GRANT %s TO %q`, more, principal),
+			"all was taken away": fmt.Sprintf(`REVOKE %s, %s FROM %q`, more, l.role(), principal),
+		} {
+			l.db.Exec(byHand)
+			wants(t, l.Apply(t), 1, "Access not repaired", "superuser")
+			if roles := l.roles(); len(roles) != 1 || !l.sshWorks(certificate) {
+				t.Errorf("%s: a failed repair tore down a live grant: roles %v", what, roles)
+			}
 		}
 		l.db.Exec("ALTER ROLE " + l.role() + " NOSUPERUSER")
 		wants(t, l.Plan(t), 2, `"drifted" -> "active"`)
