@@ -80,8 +80,7 @@ func (e *Engine) trustPolicy(source, signatures string) (*signedPolicy, error) {
 // PolicyInForce returns the policy that decides now, with the end of the
 // policy chain: the newer of file and ledger, both verified. A file older than
 // what the ledger has seen, or of the same version with other bytes, is
-// ErrPolicy. PublishPolicy appends a newer file
-// to the chain.
+// ErrPolicy. PublishPolicy appends a newer file to the chain.
 func (e *Engine) PolicyInForce(ctx context.Context) (*policy.Document, nhi.Head, error) {
 	document, chain, err := e.policyInForce(ctx)
 	if err != nil {

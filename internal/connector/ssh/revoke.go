@@ -33,9 +33,11 @@ type removal struct {
 func (r removal) signed() bool { return r.certificate != nil || r.account.Enabled }
 
 // Revoke puts the serials into the revocation list, all in one change of the
-// file, reads them back, and asks the probed hosts. What no host confirmed is
-// nhi.ErrUnconfirmed until the certificate has ended, with UsableUntil, unless
-// the system says confirm = "krl": then it is Absent and not verified.
+// file, reads them back, and asks the probed hosts, after the certificate's end
+// too. What no host confirmed is nhi.ErrUnconfirmed until the certificate has
+// ended, with UsableUntil; after that, and where the system says
+// confirm = "krl", it is Absent and not verified. A host that still accepts it
+// is ErrUnconfirmed at any time.
 func (s *system) Revoke(ctx context.Context, accounts []connector.Account) []connector.Outcome {
 	removals := make([]removal, len(accounts))
 	for i, account := range accounts {
