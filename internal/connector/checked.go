@@ -101,7 +101,7 @@ type checked struct {
 
 func (c *checked) Read(ctx context.Context, accounts []Account) (Holdings, error) {
 	for _, account := range accounts {
-		if err := checkAccount(account); err != nil {
+		if err := c.checkAccount(account); err != nil {
 			return nil, c.guard(err)
 		}
 	}
@@ -151,7 +151,7 @@ func (c *checked) effect(ctx context.Context, verb verb, accounts []Account, cal
 	var asked []Account
 	var at []int
 	for i, account := range accounts {
-		if err := checkAccount(account); err != nil {
+		if err := c.checkAccount(account); err != nil {
 			outcomes[i] = c.failed(account, err)
 			continue
 		}
@@ -195,7 +195,7 @@ func (h *checkedHoldings) Of(account Account) Observation {
 }
 
 func (h *checkedHoldings) look(account Account) (Observation, error) {
-	if err := checkAccount(account); err != nil {
+	if err := h.guard.checkAccount(account); err != nil {
 		return Observation{}, h.guard.guard(err)
 	}
 	observation, err := calm(func() (Observation, error) { return h.inner.Of(account), nil })

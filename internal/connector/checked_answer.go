@@ -29,13 +29,31 @@ var (
 	reading   = verb{"reading", []State{Absent, Inert, Active, Foreign}, nhi.ErrUnreachable}
 	preparing = verb{"preparing", []State{Inert, Active}, nhi.ErrUnreachable}
 	enabling  = verb{"enabling", []State{Active}, nhi.ErrUnreachable}
-	revoking  = verb{"revoking", []State{Absent}, nhi.ErrUnconfirmed}
+	revoking  = verb{"revoking", []State{Absent, Released}, nhi.ErrUnconfirmed}
+	releasing = verb{"releasing", []State{Absent, Released}, nhi.ErrUnconfirmed}
 	probing   = verb{"probing", []State{Active, Absent, Unknown}, nhi.ErrUnreachable}
 )
 
 // checkAccount holds for an account that may be handed to a connector: its
-// principal has the charset of nhi.Principal, and its mark reads back.
-func checkAccount(account Account) error {
+// principal has the charset of nhi.Principal, or is the one that the access
+// takes over, and its mark reads back.
+func (c *checked) checkAccount(account Account) error {
+	if err := c.checkPrincipal(account); err != nil {
+		return err
+	}
+	if _, err := nhi.ParseMark(account.Mark.String()); err != nil {
+		return fmt.Errorf("principal %s: %w", account.Principal, err)
+	}
+	return nil
+}
+
+func (c *checked) checkPrincipal(account Account) error {
+	if name := c.kind.Adoption(account.Access).Name; name != "" {
+		if account.Principal != name {
+			return fmt.Errorf("principal %.80q is not the account that is taken over, %.80q: %w", account.Principal, name, nhi.ErrInvalid)
+		}
+		return nhi.CheckText(name)
+	}
 	const longest = nhi.MaxName + 7
 	principal := account.Principal
 	if principal == "" || len(principal) > longest {
@@ -47,9 +65,6 @@ func checkAccount(account Account) error {
 		if inner := (c == '-' || c == '_') && i > 0 && i < len(principal)-1; !letter && !inner {
 			return fmt.Errorf("principal %.80q may hold only a-z, 0-9 and inner - or _: %w", principal, nhi.ErrInvalid)
 		}
-	}
-	if _, err := nhi.ParseMark(account.Mark.String()); err != nil {
-		return fmt.Errorf("principal %s: %w", principal, err)
 	}
 	return nil
 }
@@ -72,6 +87,7 @@ func (c *checked) examine(verb verb, account Account, outcome Outcome) Outcome {
 		return c.failed(account, errors.Join(outcome.Err, fmt.Errorf("evidence holds a secret: %w", nhi.ErrUnreachable)))
 	}
 	observation.Findings = c.lines(observation.Findings)
+	observation.Warnings = c.lines(observation.Warnings)
 	observation.Privileges = c.lines(observation.Privileges)
 	if observation.EnforcedBy != EnforcedByTarget && observation.EnforcedBy != EnforcedByApply {
 		observation.EnforcedBy = ""
@@ -81,7 +97,7 @@ func (c *checked) examine(verb verb, account Account, outcome Outcome) Outcome {
 	}
 	err := outcome.Err
 	if err == nil {
-		err = c.ended(verb, observation)
+		err = c.ended(verb, account, observation)
 	}
 	return Outcome{Observation: observation, Err: c.guard(err)}
 }
@@ -99,8 +115,11 @@ func sameObject(account Account, answer Observation) error {
 }
 
 // ended holds where the call can end in the state that was answered.
-func (c *checked) ended(verb verb, answer Observation) error {
+func (c *checked) ended(verb verb, account Account, answer Observation) error {
+	adoption := c.kind.Adoption(account.Access)
 	switch {
+	case answer.State == Released && (adoption.Name == "" || verb.name == revoking.name && !adoption.Disable):
+		return fmt.Errorf("%s %s left it standing: %w", verb.name, answer.Principal, verb.otherwise)
 	case slices.Contains(verb.ends, answer.State):
 		return nil
 	case answer.State == Unknown && c.kind.Unobservable:

@@ -16,12 +16,12 @@ type checkedIssuer struct {
 
 // Issue guards Issuer.Issue. A credential that came too late, ends too late or
 // holds a value that the kind does not describe is withdrawn and not returned.
-func (c *checkedIssuer) Issue(ctx context.Context, account Account, notAfter time.Time) (Credential, error) {
-	if err := checkAccount(account); err != nil {
+func (c *checkedIssuer) Issue(ctx context.Context, account Account, notAfter time.Time, options nhi.Values) (Credential, error) {
+	if err := c.checkAccount(account); err != nil {
 		return Credential{}, c.guard(err)
 	}
 	credential, err := within(ctx, c.checked, 1, func(ctx context.Context) (Credential, error) {
-		credential, err := c.issuer.Issue(ctx, account, notAfter)
+		credential, err := c.issuer.Issue(ctx, account, notAfter, options)
 		if err == nil && ctx.Err() != nil {
 			c.discard(account, credential)
 			return Credential{}, ctx.Err()
@@ -40,7 +40,7 @@ func (c *checkedIssuer) Issue(ctx context.Context, account Account, notAfter tim
 
 // Withdraw guards Issuer.Withdraw.
 func (c *checkedIssuer) Withdraw(ctx context.Context, account Account, handle string) error {
-	if err := checkAccount(account); err != nil {
+	if err := c.checkAccount(account); err != nil {
 		return c.guard(err)
 	}
 	_, err := within(ctx, c.checked, 1, func(ctx context.Context) (struct{}, error) {

@@ -40,7 +40,7 @@ func TestCheckedIssue(t *testing.T) {
 			return credential, nil
 		}}
 		issuer, _ := connector.IssuerOf(guard(inner))
-		credential, err := issuer.Issue(t.Context(), accountOf(1), end)
+		credential, err := issuer.Issue(t.Context(), accountOf(1), end, nil)
 		if (err != nil) != (c.withdrawn > 0) || inner.withdrawn.Load() != c.withdrawn || err != nil && credential.Values != nil {
 			t.Errorf("%s: %v, and %d were withdrawn", name, err, inner.withdrawn.Load())
 		}
@@ -49,7 +49,7 @@ func TestCheckedIssue(t *testing.T) {
 	issuer, _ := connector.IssuerOf(guard(inner))
 	bad := accountOf(1)
 	bad.Principal = "../x"
-	if _, err := issuer.Issue(t.Context(), bad, end); !errors.Is(err, nhi.ErrInvalid) || inner.reached.Load() != 0 {
+	if _, err := issuer.Issue(t.Context(), bad, end, nil); !errors.Is(err, nhi.ErrInvalid) || inner.reached.Load() != 0 {
 		t.Errorf("hostile: %v", err)
 	}
 	if err := issuer.Withdraw(t.Context(), bad, "x"); !errors.Is(err, nhi.ErrInvalid) || inner.withdrawn.Load() != 0 {
@@ -66,7 +66,7 @@ func TestCheckedIssueTooLate(t *testing.T) {
 		return connector.Credential{Handle: "late", ExpiresAt: end}, nil
 	}}
 	issuer, _ := connector.IssuerOf(guard(inner, connector.WithDeadline(10*time.Millisecond, 0), connector.WithGrace(time.Minute)))
-	if _, err := issuer.Issue(t.Context(), accountOf(1), time.Now()); !errors.Is(err, nhi.ErrUnreachable) {
+	if _, err := issuer.Issue(t.Context(), accountOf(1), time.Now(), nil); !errors.Is(err, nhi.ErrUnreachable) {
 		t.Errorf("late: %v", err)
 	}
 	if inner.withdrawn.Load() != 1 {

@@ -21,7 +21,7 @@ func (e *FieldError) Error() string { return e.Field + " " + e.Err.Error() }
 func (e *FieldError) Unwrap() error { return e.Err }
 
 // Complete checks values against fields, writes each in its canonical way and
-// writes out the defaults, so that every field is there. Errors are
+// writes out the defaults, so that every field is there but late ones. Errors are
 // *FieldError over nhi.ErrInvalid, all of them.
 func Complete(fields []Field, values nhi.Values) (nhi.Values, []*FieldError) {
 	complete, errs := nhi.Values{}, []*FieldError(nil)
@@ -32,7 +32,9 @@ func Complete(fields []Field, values nhi.Values) (nhi.Values, []*FieldError) {
 				errs = append(errs, &FieldError{field.Name, fmt.Errorf("is required: %w", nhi.ErrInvalid)})
 				continue
 			}
-			complete[field.Name] = field.defaultValue()
+			if !field.Late {
+				complete[field.Name] = field.defaultValue()
+			}
 			continue
 		}
 		written, err := field.write(value)

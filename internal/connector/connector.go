@@ -44,6 +44,10 @@ const (
 	// Unknown: the target cannot be asked, by design (external). Never an
 	// answer to a failure: that is an error.
 	Unknown State = "unknown"
+	// Released: an account that was taken over and is ours no more. It stands
+	// without our mark: shut (Kind.Adopts says so), or as it was found. Only a
+	// removal ends in it.
+	Released State = "released"
 )
 
 // Who enforces the end of a term.
@@ -60,6 +64,9 @@ type Observation struct {
 	State      State
 	Privileges []string // what it holds, in the words of Kind.Privileges, sorted
 	Findings   []string // what differs from Account.Access: "role admin was added by hand"
+	// Warnings are what people should know and no apply changes: "policy
+	// orders-read has another text than at activation".
+	Warnings   []string
 	NotAfter   time.Time
 	EnforcedBy string
 	// UsableUntil is when what was issued stops by itself even if its removal
@@ -105,7 +112,8 @@ type Connector interface {
 	// account, until NotAfter; privileges beyond them are taken away.
 	Enable(ctx context.Context, accounts []Account) []Outcome
 	// Revoke takes privileges, then sessions, then credentials, then the
-	// account, and reads back. An account already gone is success (Absent).
+	// account, and reads back. An account already gone is success (Absent). One
+	// that was taken over and is to be kept is shut instead, and Released.
 	Revoke(ctx context.Context, accounts []Account) []Outcome
 	// Probe tries the access from outside, as its user would: Active where it
 	// is accepted, Absent where it is refused, Unknown where there is no way
@@ -126,8 +134,9 @@ type Credential struct {
 // active account.
 type Issuer interface {
 	// Issue makes a credential that ends at notAfter, at the latest. It must
-	// refuse (nhi.ErrEnded) an account that is not active on the target.
-	Issue(ctx context.Context, account Account, notAfter time.Time) (Credential, error)
+	// refuse (nhi.ErrEnded) an account that is not active on the target. Options
+	// are those of Kind.Options that were asked for, checked and complete.
+	Issue(ctx context.Context, account Account, notAfter time.Time, options nhi.Values) (Credential, error)
 	// Withdraw removes an issued credential. One already gone is success.
 	Withdraw(ctx context.Context, account Account, handle string) error
 }

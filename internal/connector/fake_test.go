@@ -59,7 +59,7 @@ type fakeIssuer struct {
 	withdrawn atomic.Int64
 }
 
-func (f *fakeIssuer) Issue(ctx context.Context, account connector.Account, notAfter time.Time) (connector.Credential, error) {
+func (f *fakeIssuer) Issue(ctx context.Context, account connector.Account, notAfter time.Time, _ nhi.Values) (connector.Credential, error) {
 	f.reached.Add(1)
 	return f.issue(ctx, account, notAfter)
 }

@@ -26,7 +26,11 @@ type Field struct {
 	Description string // for the docs: one or two sentences
 	Required    bool
 	Secret      bool // never shown, never in a request text, an error or a log
-	Privilege   bool // a Strings field of which fewer items is less access
+	// Late is a field that came after texts without it had been signed: where it
+	// is not set, it is left out, so that those texts stay as they are. It has
+	// no Default.
+	Late      bool
+	Privilege bool // a Strings field of which fewer items is less access
 	// Default is the canonical text of the value when it is not set; of a set,
 	// its items joined by commas. Empty text is the empty line or set.
 	Default string
@@ -51,6 +55,7 @@ type Kind struct {
 	Settings    []Field // of a system in the provider block
 	Access      []Field // of an access in an approval
 	Credential  []Field // of what nhi_credential issues; empty where it issues nothing
+	Options     []Field // of how it is to be issued; none of them Required
 
 	// CheckSettings and CheckAccess hold across fields that passed their own
 	// checks. Nil where there is nothing to check. Errors are nhi.ErrInvalid.
@@ -62,6 +67,9 @@ type Kind struct {
 	Endpoint func(Settings) (string, error)
 	// Privileges says in words what an access gives ("role orders_ro"), sorted.
 	Privileges func(nhi.Values) []string
+	// Adopts says which existing account an access takes over. Nil where the
+	// kind can take nothing over.
+	Adopts func(nhi.Values) Adoption
 	// Open prepares a connector. It does not wait for the system: what is
 	// unreachable shows at first use.
 	Open func(context.Context, Settings) (Connector, error)
@@ -77,4 +85,22 @@ type Kind struct {
 	// Unfenced says that the target cannot check an effect against the mark
 	// in the same step. The docs and nhi show repeat it.
 	Unfenced bool
+}
+
+// Adoption returns what an access of this kind takes over; the zero Adoption
+// where it has an account of its own.
+func (k Kind) Adoption(access nhi.Values) Adoption {
+	if k.Adopts == nil {
+		return Adoption{}
+	}
+	return k.Adopts(access)
+}
+
+// Principal returns the name of a grant's account on a target of this kind:
+// that of the account which is taken over, else nhi.Principal.
+func (k Kind) Principal(grant nhi.ApprovalID, target string, access nhi.Values) string {
+	if adoption := k.Adoption(access); adoption.Name != "" {
+		return adoption.Name
+	}
+	return nhi.Principal(grant, target)
 }

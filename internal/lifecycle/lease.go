@@ -50,7 +50,8 @@ type Issued struct {
 // root, the clock and the target itself: nhi.ErrEnded where the whole grant is
 // not active under this activation now. It asks the ledger once more when the
 // credential is there: one that came while the grant was ended is withdrawn.
-func (e *Engine) Issue(ctx context.Context, lease Lease, target string, ttl time.Duration) (Issued, error) {
+// Options are those of the kind (connector.Kind.Options) that were asked for.
+func (e *Engine) Issue(ctx context.Context, lease Lease, target string, ttl time.Duration, options nhi.Values) (Issued, error) {
 	if _, err := e.Root(); err != nil {
 		return Issued{}, err
 	}
@@ -70,8 +71,11 @@ func (e *Engine) Issue(ctx context.Context, lease Lease, target string, ttl time
 	if !ok {
 		return Issued{}, fmt.Errorf("target %q is %s, which issues no credentials: %w", target, held.Kind, nhi.ErrInvalid)
 	}
+	if options, err = e.options(held.Kind, options); err != nil {
+		return Issued{}, err
+	}
 	account := record.Account(target)
-	credential, err := issuer.Issue(ctx, account, nhi.Earliest(now.Add(ttl), record.ExpiresAt))
+	credential, err := issuer.Issue(ctx, account, nhi.Earliest(now.Add(ttl), record.ExpiresAt), options)
 	if err != nil {
 		return Issued{}, err
 	}
@@ -79,6 +83,22 @@ func (e *Engine) Issue(ctx context.Context, lease Lease, target string, ttl time
 		return Issued{}, errors.Join(err, issuer.Withdraw(context.WithoutCancel(ctx), account, credential.Handle))
 	}
 	return Issued{Credential: credential, Kind: held.Kind, Held: held, Account: account}, nil
+}
+
+// options holds what is asked for of a credential against its kind, and writes
+// out the defaults.
+func (e *Engine) options(kind string, asked nhi.Values) (nhi.Values, error) {
+	described, _ := e.Systems.Kind(kind)
+	complete, errs := connector.Complete(described.Options, asked)
+	if len(errs) > 0 {
+		return nil, fmt.Errorf("options: %w", errs[0])
+	}
+	for _, name := range asked.Names() {
+		if _, known := complete[name]; !known {
+			return nil, fmt.Errorf("options: a credential of kind %s has no option %.40q: %w", kind, name, nhi.ErrInvalid)
+		}
+	}
+	return complete, nil
 }
 
 // leased returns the record and the time while the lease's activation is the

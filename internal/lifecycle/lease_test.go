@@ -27,12 +27,12 @@ func TestIssueAndWithdraw(t *testing.T) {
 	w := newWorld(t)
 	_, record := w.active(w.three())
 	lease, e := Lease{record.Grant, record.Activation}, w.run(nil)
-	issued, err := e.Issue(t.Context(), lease, "two", time.Hour)
+	issued, err := e.Issue(t.Context(), lease, "two", time.Hour, nil)
 	must(t, err)
 	if !issued.ExpiresAt.Equal(noon.Add(time.Hour)) || issued.Values["password"].Reveal() == "" {
 		t.Errorf("issued %+v", issued)
 	}
-	long, err := e.Issue(t.Context(), lease, "two", 1000*time.Hour)
+	long, err := e.Issue(t.Context(), lease, "two", 1000*time.Hour, nil)
 	must(t, err)
 	if !long.ExpiresAt.Equal(record.ExpiresAt) {
 		t.Errorf("it ends %s, and the grant %s", long.ExpiresAt, record.ExpiresAt)
@@ -100,7 +100,7 @@ func TestIssueIsRefused(t *testing.T) {
 			_, record := w.active(w.three())
 			e, lease := w.run(nil), Lease{record.Grant, record.Activation}
 			c.damage(w, e, record, &lease)
-			_, err := e.Issue(t.Context(), lease, "two", time.Hour)
+			_, err := e.Issue(t.Context(), lease, "two", time.Hour, nil)
 			wantError(t, err, c.want)
 			if n := len(w.systems["two"].issued); n != 0 {
 				t.Errorf("%d credentials are left", n)
@@ -111,7 +111,7 @@ func TestIssueIsRefused(t *testing.T) {
 		t.Parallel()
 		w := newMemoryWorld(t)
 		_, record := w.active(w.three())
-		_, err := w.run(nil).Issue(t.Context(), Lease{record.Grant, 1}, "four", time.Hour)
+		_, err := w.run(nil).Issue(t.Context(), Lease{record.Grant, 1}, "four", time.Hour, nil)
 		wantError(t, err, nhi.ErrInvalid)
 	})
 }

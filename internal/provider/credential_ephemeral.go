@@ -70,6 +70,7 @@ func (e *credentialEphemeral) Schema(_ context.Context, _ ephemeral.SchemaReques
 			Validators: []validator.String{checked(checkTTL)}},
 		"on_inactive": schema.StringAttribute{Optional: true, MarkdownDescription: "`warn` (default): null and a warning while the grant is not active, so that the run that would mend it can go on. `error`: fail.",
 			Validators: []validator.String{checked(checkOnInactive)}},
+		"options":    schema.MapAttribute{Optional: true, ElementType: types.StringType, MarkdownDescription: optionsAbout(e.kinds)},
 		"expires_at": schema.StringAttribute{Computed: true, MarkdownDescription: "When the credential ends; null where none was issued."},
 	}
 	for name, attribute := range credentialAttributes(e.kinds) {
@@ -90,13 +91,13 @@ func checkOnInactive(value string) error {
 
 // Open implements ephemeral.EphemeralResource.
 func (e *credentialEphemeral) Open(ctx context.Context, req ephemeral.OpenRequest, resp *ephemeral.OpenResponse) {
-	lease, ttl, target, onInactive := e.wished(ctx, req.Config, &resp.Diagnostics)
+	wish := e.wished(ctx, req.Config, &resp.Diagnostics)
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	issued, err := e.issue(ctx, lease, target, ttl)
+	issued, err := e.issue(ctx, wish)
 	if err != nil {
-		inactive(&resp.Diagnostics, onInactive, target, err)
+		inactive(&resp.Diagnostics, wish.onInactive, wish.target, err)
 		if !resp.Diagnostics.HasError() {
 			resp.Result.Raw = req.Config.Raw
 			e.result(ctx, &resp.Result, lifecycle.Issued{}, &resp.Diagnostics)
@@ -113,22 +114,35 @@ func (e *credentialEphemeral) Open(ctx context.Context, req ephemeral.OpenReques
 	e.result(ctx, &resp.Result, issued, &resp.Diagnostics)
 }
 
+// credentialWish is what the configuration asks for.
+type credentialWish struct {
+	lease, target, onInactive string
+	ttl                       time.Duration
+	options                   nhi.Values
+}
+
 // wished reads the configuration.
-func (e *credentialEphemeral) wished(ctx context.Context, config tfsdk.Config, diags *diag.Diagnostics) (lease string, ttl time.Duration, target, onInactive string) {
-	var leaseValue, ttlValue, targetValue, onInactiveValue types.String
-	diags.Append(config.GetAttribute(ctx, path.Root("lease"), &leaseValue)...)
-	diags.Append(config.GetAttribute(ctx, path.Root("ttl"), &ttlValue)...)
-	diags.Append(config.GetAttribute(ctx, path.Root("target"), &targetValue)...)
-	diags.Append(config.GetAttribute(ctx, path.Root("on_inactive"), &onInactiveValue)...)
-	ttl = defaultCredentialTTL
-	if text := ttlValue.ValueString(); text != "" {
+func (e *credentialEphemeral) wished(ctx context.Context, config tfsdk.Config, diags *diag.Diagnostics) credentialWish {
+	var lease, ttl, target, onInactive types.String
+	var options types.Map
+	for name, value := range map[string]any{"lease": &lease, "ttl": &ttl, "target": &target, "on_inactive": &onInactive, "options": &options} {
+		diags.Append(config.GetAttribute(ctx, path.Root(name), value)...)
+	}
+	wish := credentialWish{lease: lease.ValueString(), target: target.ValueString(), onInactive: onInactive.ValueString(),
+		ttl: defaultCredentialTTL, options: nhi.Values{}}
+	if text := ttl.ValueString(); text != "" {
 		parsed, err := nhi.ParseTTL(text)
 		if err != nil {
 			failure(diags, path.Root("ttl"), "Invalid duration", err)
 		}
-		ttl = parsed
+		wish.ttl = parsed
 	}
-	return leaseValue.ValueString(), ttl, targetValue.ValueString(), onInactiveValue.ValueString()
+	for name, value := range options.Elements() {
+		if text, ok := value.(types.String); ok && !text.IsNull() {
+			wish.options[name] = nhi.Text(text.ValueString())
+		}
+	}
+	return wish
 }
 
 // errNoLease says that there is nothing to issue a credential for.
@@ -138,21 +152,21 @@ var errNoLease = errors.New("the grant is not active")
 var errReadOnly = errors.New("credentials are forbidden by read_only")
 
 // issue makes the credential, or says why there is none.
-func (e *credentialEphemeral) issue(ctx context.Context, lease, target string, ttl time.Duration) (lifecycle.Issued, error) {
+func (e *credentialEphemeral) issue(ctx context.Context, wish credentialWish) (lifecycle.Issued, error) {
 	if e.session.readOnly {
 		return lifecycle.Issued{}, errReadOnly
 	}
-	if lease == "" {
+	if wish.lease == "" {
 		return lifecycle.Issued{}, errNoLease
 	}
-	parsed, err := lifecycle.ParseLease(lease)
+	parsed, err := lifecycle.ParseLease(wish.lease)
 	if err != nil {
 		return lifecycle.Issued{}, err
 	}
 	if err := e.session.speaksFor(parsed.Grant.Identity()); err != nil {
 		return lifecycle.Issued{}, err
 	}
-	return e.session.engine.Issue(ctx, parsed, target, ttl)
+	return e.session.engine.Issue(ctx, parsed, wish.target, wish.ttl, wish.options)
 }
 
 // inactive says why there is no credential: a warning, or, for those who want

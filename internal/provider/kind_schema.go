@@ -100,3 +100,14 @@ func describe(field connector.Field) string {
 	}
 	return about
 }
+
+// optionsAbout describes what can be asked for of a credential, by kind.
+func optionsAbout(kinds []connector.Kind) string {
+	about := "How the credential is to be issued, by the kind of the target."
+	for _, kind := range kinds {
+		for _, option := range kind.Options {
+			about += " `" + kind.Name + "`: `" + option.Name + "`: " + describe(option)
+		}
+	}
+	return about
+}

@@ -222,7 +222,7 @@ func (s *suite) issue(t *testing.T, c connector.Connector, account connector.Acc
 	if !ok {
 		return connector.Credential{}
 	}
-	credential, err := issuer.Issue(t.Context(), account, account.NotAfter)
+	credential, err := issuer.Issue(t.Context(), account, account.NotAfter, nil)
 	if err != nil {
 		t.Fatalf("issue: %v", err)
 	}

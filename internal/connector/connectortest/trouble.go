@@ -29,7 +29,7 @@ func issueNeedsAnActiveAccount(t *testing.T, s *suite) {
 	refused := func(what string, account connector.Account) {
 		t.Helper()
 		s.unchanged(t, "a refused issue", func() {
-			if _, err := issuer.Issue(t.Context(), account, account.NotAfter); !errors.Is(err, nhi.ErrEnded) {
+			if _, err := issuer.Issue(t.Context(), account, account.NotAfter, nil); !errors.Is(err, nhi.ErrEnded) {
 				t.Errorf("issue of %s account: %v, want ErrEnded", what, err)
 			}
 		})
@@ -57,7 +57,7 @@ func issuedCredentialEndsInTime(t *testing.T, s *suite) {
 	account := s.activate(t, c)
 	soon := time.Now().Add(10 * time.Minute)
 	for asked, latest := range map[time.Time]time.Time{soon: soon, account.NotAfter.Add(time.Hour): account.NotAfter} {
-		credential, err := issuer.Issue(t.Context(), account, asked)
+		credential, err := issuer.Issue(t.Context(), account, asked, nil)
 		if err != nil {
 			t.Fatalf("issue until %s: %v", asked, err)
 		}
@@ -133,7 +133,7 @@ func (s *suite) failures(t *testing.T, c connector.Connector) map[string]error {
 		found[name] = outcome.Err
 	}
 	if issuer, ok := connector.IssuerOf(c); ok {
-		_, found["issue"] = issuer.Issue(t.Context(), account, account.NotAfter)
+		_, found["issue"] = issuer.Issue(t.Context(), account, account.NotAfter, nil)
 	}
 	return found
 }

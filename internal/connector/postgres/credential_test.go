@@ -71,7 +71,7 @@ func TestValidUntilIsEnforced(t *testing.T) {
 	if time.Now().Before(credential.ExpiresAt) {
 		t.Error("the credential ended too early")
 	}
-	if _, err := issuer(t, b.system).Issue(t.Context(), account, time.Now().Add(-time.Minute)); err == nil {
+	if _, err := issuer(t, b.system).Issue(t.Context(), account, time.Now().Add(-time.Minute), nil); err == nil {
 		t.Error("a credential that has ended was issued")
 	}
 }
@@ -143,7 +143,7 @@ func TestIssueDuringRevoke(t *testing.T) {
 	go func() {
 		defer close(issued)
 		for range cap(issued) {
-			credential, err := issuer(t, other).Issue(t.Context(), account, account.NotAfter)
+			credential, err := issuer(t, other).Issue(t.Context(), account, account.NotAfter, nil)
 			if err != nil {
 				return
 			}

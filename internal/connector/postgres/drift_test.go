@@ -50,7 +50,7 @@ func TestDriftIsFoundAndRepaired(t *testing.T) {
 				t.Errorf("read: %q, want %q", seen.Findings, want)
 			}
 			b.changedNothing(func() {
-				if _, err := issuer(t, b.system).Issue(t.Context(), account, account.NotAfter); !errors.Is(err, nhi.ErrEnded) {
+				if _, err := issuer(t, b.system).Issue(t.Context(), account, account.NotAfter, nil); !errors.Is(err, nhi.ErrEnded) {
 					t.Errorf("issue: %v, want ErrEnded", err)
 				}
 			})

@@ -22,7 +22,7 @@ func (b *bench) refusesAll(account connector.Account) {
 				b.t.Errorf("%s: %s, %v, want ErrForeign", name, outcome.State, outcome.Err)
 			}
 		}
-		if _, err := issuer(b.t, b.system).Issue(b.t.Context(), account, account.NotAfter); !errors.Is(err, nhi.ErrForeign) {
+		if _, err := issuer(b.t, b.system).Issue(b.t.Context(), account, account.NotAfter, nil); !errors.Is(err, nhi.ErrForeign) {
 			b.t.Errorf("issue: %v, want ErrForeign", err)
 		}
 		if seen := b.observe(account); seen.State != connector.Foreign || len(seen.Findings) != 1 {

@@ -33,7 +33,7 @@ var loginEncoding = base32.NewEncoding("abcdefghijkmnpqrstuvwxyz23456789").WithP
 //
 // There is no connection limit: how many a client's pool takes is not for us
 // to say, and the limit of the database holds.
-func (s *system) Issue(ctx context.Context, account connector.Account, notAfter time.Time) (connector.Credential, error) {
+func (s *system) Issue(ctx context.Context, account connector.Account, notAfter time.Time, _ nhi.Values) (connector.Credential, error) {
 	if err := errors.Join(checkAccount(account), checkAccess(account.Access)); err != nil {
 		return connector.Credential{}, err
 	}

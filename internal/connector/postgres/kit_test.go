@@ -88,7 +88,7 @@ func activate(t *testing.T, system connector.Connector, account connector.Accoun
 
 func (b *bench) issue(account connector.Account, notAfter time.Time) connector.Credential {
 	b.t.Helper()
-	credential, err := issuer(b.t, b.system).Issue(b.t.Context(), account, notAfter)
+	credential, err := issuer(b.t, b.system).Issue(b.t.Context(), account, notAfter, nil)
 	if err != nil {
 		b.t.Fatalf("issue: %v", err)
 	}

@@ -20,7 +20,7 @@ func (b *bench) allUnreachable(what string, account connector.Account, passwords
 	b.t.Helper()
 	_, readErr := b.system.Read(b.t.Context(), []connector.Account{account})
 	_, listErr := b.system.Read(b.t.Context(), nil)
-	_, issueErr := issuer(b.t, b.system).Issue(b.t.Context(), account, account.NotAfter)
+	_, issueErr := issuer(b.t, b.system).Issue(b.t.Context(), account, account.NotAfter, nil)
 	for name, err := range map[string]error{
 		"read": readErr, "list": listErr, "prepare": b.prepare(account).Err, "enable": b.enable(account).Err,
 		"revoke": b.revoke(account).Err, "probe": b.probe(account).Err, "issue": issueErr,

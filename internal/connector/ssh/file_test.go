@@ -245,18 +245,18 @@ func TestEvidenceDecidesWhatIsIssued(t *testing.T) {
 	account := activate(t, c, w.account(t, time.Hour, w.access()))
 	wider := account
 	wider.Access = w.access("root")
-	if _, err := issuer.Issue(t.Context(), wider, account.NotAfter); !errors.Is(err, nhi.ErrForeign) {
+	if _, err := issuer.Issue(t.Context(), wider, account.NotAfter, nil); !errors.Is(err, nhi.ErrForeign) {
 		t.Errorf("issue of more than was enabled: %v", err)
 	}
 	longer := account
 	longer.NotAfter = account.NotAfter.Add(time.Hour)
-	if _, err := issuer.Issue(t.Context(), longer, longer.NotAfter); !errors.Is(err, nhi.ErrForeign) {
+	if _, err := issuer.Issue(t.Context(), longer, longer.NotAfter, nil); !errors.Is(err, nhi.ErrForeign) {
 		t.Errorf("issue for longer than was enabled: %v", err)
 	}
-	if _, err := issuer.Issue(t.Context(), account, time.Now().Add(-time.Hour)); !errors.Is(err, nhi.ErrEnded) {
+	if _, err := issuer.Issue(t.Context(), account, time.Now().Add(-time.Hour), nil); !errors.Is(err, nhi.ErrEnded) {
 		t.Errorf("issue into the past: %v", err)
 	}
-	issued, err := issuer.Issue(t.Context(), account, time.Now().Add(time.Minute))
+	issued, err := issuer.Issue(t.Context(), account, time.Now().Add(time.Minute), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

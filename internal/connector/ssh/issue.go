@@ -12,7 +12,7 @@ import (
 // Issue signs another certificate with the account's serial and options, until
 // notAfter or the end of the term. It refuses (nhi.ErrEnded) what is not
 // active, and (nhi.ErrForeign) what is not as approved.
-func (s *system) Issue(ctx context.Context, account connector.Account, notAfter time.Time) (connector.Credential, error) {
+func (s *system) Issue(ctx context.Context, account connector.Account, notAfter time.Time, _ nhi.Values) (connector.Credential, error) {
 	signer, err := caSigner(s.caKeyFile)
 	if err != nil {
 		return connector.Credential{}, err

@@ -30,7 +30,7 @@ func TestExpiry(t *testing.T) {
 	if !ok {
 		t.Fatal("not an issuer")
 	}
-	issued, err := issuer.Issue(t.Context(), account, account.NotAfter.Add(time.Hour))
+	issued, err := issuer.Issue(t.Context(), account, account.NotAfter.Add(time.Hour), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +48,7 @@ func TestExpiry(t *testing.T) {
 	if seen := observe(t, c, account); seen.State != connector.Absent || !seen.Verified || len(seen.Findings) == 0 {
 		t.Errorf("after the end: %+v", seen)
 	}
-	if _, err := issuer.Issue(t.Context(), account, account.NotAfter.Add(time.Hour)); !errors.Is(err, nhi.ErrEnded) {
+	if _, err := issuer.Issue(t.Context(), account, account.NotAfter.Add(time.Hour), nil); !errors.Is(err, nhi.ErrEnded) {
 		t.Errorf("issue after the end: %v", err)
 	}
 	if outcome := revoke(t, c, account); outcome.Err != nil || outcome.State != connector.Absent || outcome.Verified {
