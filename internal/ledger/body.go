@@ -79,6 +79,11 @@ type IntentBody struct {
 	Targets    map[string]Target `json:"targets"`
 	// Heads are the ends of the chains that were relied on, by chain.
 	Heads map[string]nhi.Head `json:"heads"`
+	// Trigger is the value of the grant's trigger that this activation is for,
+	// and Holder names the resource instance that asked for it. An intent with
+	// either is of version 2.
+	Trigger string `json:"trigger,omitempty"`
+	Holder  string `json:"holder,omitempty"`
 }
 
 // EffectBody records what a step did on the targets: ids and evidence.
@@ -138,7 +143,12 @@ func (RequestBody) Type() string { return "request@1" }
 func (DecisionBody) Type() string { return "decision@1" }
 
 // Type implements Body.
-func (IntentBody) Type() string { return "intent@1" }
+func (b IntentBody) Type() string {
+	if b.Trigger != "" || b.Holder != "" {
+		return "intent@2"
+	}
+	return "intent@1"
+}
 
 // Type implements Body.
 func (EffectBody) Type() string { return "effect@1" }
@@ -162,3 +172,33 @@ type WithdrawalBody struct {
 
 // Type implements Body.
 func (WithdrawalBody) Type() string { return "withdrawal@1" }
+
+// ObservationBody records, in the chain of an approval, what systems held
+// under the names of accounts that a request asks to take over. Who decides
+// after it has seen it.
+type ObservationBody struct {
+	Request nhi.Digest          `json:"request"`
+	Targets map[string]Observed `json:"targets"`
+}
+
+// Observed is an account as it was found before it is taken over.
+type Observed struct {
+	Principal  string    `json:"principal"`
+	ID         string    `json:"id"`
+	Owner      string    `json:"owner"`
+	Privileges []string  `json:"privileges"`
+	LastUsed   time.Time `json:"last_used"`
+}
+
+// Type implements Body.
+func (ObservationBody) Type() string { return "observation@1" }
+
+// HolderBody records, in the chain of a grant, that another resource instance
+// holds it from now on: what is in force was adopted as it is.
+type HolderBody struct {
+	Holder     string `json:"holder"`
+	Activation int    `json:"activation"`
+}
+
+// Type implements Body.
+func (HolderBody) Type() string { return "holder@1" }

@@ -58,12 +58,21 @@ func samples(t testing.TB) map[string]ledger.Body {
 		ledger.BlockBody{Reason: "left the company", By: "ben@example.com"},
 		ledger.LiftBody{Reason: "came back", By: "ben@example.com"},
 		ledger.WithdrawalBody{Request: digest},
+		ledger.ObservationBody{Request: digest, Targets: map[string]ledger.Observed{"db": {
+			Principal: "svc_orders", ID: "16385", Owner: "ana@example.com", Privileges: []string{"role orders_rw", "LOGIN"}, LastUsed: noon,
+		}}},
+		ledger.HolderBody{Holder: "ffeeddccbbaa99887766554433221100", Activation: 2},
+		ledger.IntentBody{
+			Verb: ledger.VerbActivate, Activation: 3, Request: digest, Text: "nhi request 1\n", Reason: "approved", StartedAt: noon,
+			ExpiresAt: noon.Add(time.Hour), Targets: map[string]ledger.Target{"db": target}, Heads: map[string]nhi.Head{ledger.PolicyChain: head},
+			Trigger: "run-42", Holder: "ffeeddccbbaa99887766554433221100",
+		},
 	}
 	all := map[string]ledger.Body{}
 	for _, body := range full {
 		all[body.Type()] = body
 		empty, _ := reflect.Zero(reflect.TypeOf(body)).Interface().(ledger.Body)
-		all[body.Type()+" empty"] = empty
+		all[empty.Type()+" empty"] = empty
 	}
 	return all
 }

@@ -18,13 +18,16 @@ var bodiesByType = map[string]func(json.RawMessage) (Body, error){
 	IdentityBody{}.Type():     decodeAs[IdentityBody],
 	RequestBody{}.Type():      decodeAs[RequestBody],
 	DecisionBody{}.Type():     decodeAs[DecisionBody],
-	IntentBody{}.Type():       decodeAs[IntentBody],
+	"intent@1":                decodeAs[IntentBody],
+	"intent@2":                decodeAs[IntentBody],
 	EffectBody{}.Type():       decodeAs[EffectBody],
 	VerificationBody{}.Type(): decodeAs[VerificationBody],
 	UseBody{}.Type():          decodeAs[UseBody],
 	BlockBody{}.Type():        decodeAs[BlockBody],
 	LiftBody{}.Type():         decodeAs[LiftBody],
 	WithdrawalBody{}.Type():   decodeAs[WithdrawalBody],
+	ObservationBody{}.Type():  decodeAs[ObservationBody],
+	HolderBody{}.Type():       decodeAs[HolderBody],
 }
 
 // Types returns the names of all types of entry that this release knows, sorted.
@@ -74,7 +77,9 @@ func normalBody(body Body) (Body, bool) {
 		return BlockBody{Reason: words(b.Reason), By: words(b.By)}, true
 	case LiftBody:
 		return LiftBody{Reason: words(b.Reason), By: words(b.By)}, true
-	case PolicyBody, RequestBody, DecisionBody, UseBody, WithdrawalBody:
+	case ObservationBody:
+		return normalObservation(b), true
+	case PolicyBody, RequestBody, DecisionBody, UseBody, WithdrawalBody, HolderBody:
 		return b, true
 	default:
 		return nil, false
@@ -111,6 +116,22 @@ func normalVerification(b VerificationBody) VerificationBody {
 		verified.UsableUntil = verified.UsableUntil.UTC()
 		verified.Open = words(verified.Open)
 		targets[key] = verified
+	}
+	b.Targets = targets
+	return b
+}
+
+func normalObservation(b ObservationBody) ObservationBody {
+	targets := make(map[string]Observed, len(b.Targets))
+	for key, observed := range b.Targets {
+		observed.Principal, observed.ID, observed.Owner = words(observed.Principal), words(observed.ID), words(observed.Owner)
+		observed.LastUsed = observed.LastUsed.UTC()
+		privileges := make([]string, len(observed.Privileges))
+		for i, privilege := range observed.Privileges {
+			privileges[i] = words(privilege)
+		}
+		observed.Privileges = privileges
+		targets[key] = observed
 	}
 	b.Targets = targets
 	return b

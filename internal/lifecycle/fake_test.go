@@ -300,7 +300,7 @@ func (c *fakeConnection) Probe(ctx context.Context, a []connector.Account) []con
 func (c *fakeConnection) Close() error { return nil }
 
 // Issue implements connector.Issuer.
-func (c *fakeConnection) Issue(_ context.Context, a connector.Account, notAfter time.Time) (connector.Credential, error) {
+func (c *fakeConnection) Issue(_ context.Context, a connector.Account, notAfter time.Time, _ nhi.Values) (connector.Credential, error) {
 	c.log.add("issue %s", c.name)
 	c.mu.Lock()
 	defer c.mu.Unlock()
