@@ -37,6 +37,20 @@ func Require(t testing.TB, binary string) string {
 	return ""
 }
 
+// requireTool is Require for a server that make tools builds from a pinned
+// module: what is on PATH comes first.
+func requireTool(t testing.TB, name string) string {
+	t.Helper()
+	if _, err := exec.LookPath(name); err != nil {
+		built := filepath.Join(moduleRoot(), ".tools", "bin", name)
+		if _, err := os.Stat(built); err == nil {
+			return built
+		}
+		Missing(t, name+" is neither on PATH nor built (make tools)")
+	}
+	return Require(t, name)
+}
+
 // Missing skips the test with the reason, or fails it when
 // NHI_REQUIRE_SERVERS is 1. It does not return.
 func Missing(t testing.TB, reason string) {
