@@ -10,19 +10,27 @@ import (
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
 )
 
+// Ask is what is wished of a grant: a request, by its text, the value of the
+// trigger that it is for, and who asks.
+type Ask struct {
+	Text    string
+	Trigger string
+	Holder  string // names the resource instance
+}
+
 // Activate puts a request in force on every target, or on none. It evaluates
 // policy, decisions and identity again, writes its intent, reads again what it
 // relied on, makes every account inert, then enables all, reads all back, and
-// records the use. A grant that is active under this very request is left in
-// peace, but for what it has replaced and not removed yet. Known is what the caller remembers: on a ledger that does not go on
+// records the use. A grant that is active under this very request (and, where it may
+// be used again, for this very trigger) is left in peace, but for what it has replaced and not removed yet. Known is what the caller remembers: on a ledger that does not go on
 // from there, nothing is granted.
 //
 // Errors: nhi.ErrNotApproved, nhi.ErrDenied, nhi.ErrSpent, nhi.ErrEnded,
 // ErrPolicy, ErrNoTrustedLedger, ErrShortened, ErrOvertaken before any effect;
 // *UndoError after one; *RevokeError beside an active record where something
 // that was replaced is not confirmed as removed.
-func (e *Engine) Activate(ctx context.Context, text string, known Record) (Record, error) {
-	request, err := nhi.ParseRequest(text)
+func (e *Engine) Activate(ctx context.Context, ask Ask, known Record) (Record, error) {
+	request, err := nhi.ParseRequest(ask.Text)
 	if err != nil {
 		return known, err
 	}
@@ -39,7 +47,7 @@ func (e *Engine) Activate(ctx context.Context, text string, known Record) (Recor
 	if err != nil {
 		return op.record, err
 	}
-	standing, err := e.standing(ctx, request, text, op.record)
+	standing, err := e.standing(ctx, request, ask.Text, op.record, &ask.Trigger)
 	if err != nil {
 		return op.record, err
 	}
@@ -50,7 +58,7 @@ func (e *Engine) Activate(ctx context.Context, text string, known Record) (Recor
 		return op.record, err
 	}
 	op.relies(standing.Heads)
-	return op.start(ctx, request, text, standing)
+	return op.start(ctx, request, ask, standing)
 }
 
 // beginAnew reads a grant that is to be given or mended, and finishes a
@@ -81,18 +89,19 @@ func (e *Engine) beginAnew(ctx context.Context, known Record) (*operation, error
 
 // start holds an activation against everything that speaks against it, and
 // writes its intent.
-func (o *operation) start(ctx context.Context, request nhi.Request, text string, standing Standing) (Record, error) {
-	if err := o.may(request, standing); err != nil {
+func (o *operation) start(ctx context.Context, request nhi.Request, ask Ask, standing Standing) (Record, error) {
+	again := !request.ReusableUntil.IsZero() && o.record.Trigger != ask.Trigger
+	if err := o.may(request, standing, again); err != nil {
 		return o.record, err
 	}
-	if o.record.Phase == PhaseActive && o.record.Held == nhi.DigestOf(text) {
-		err := o.drop(ctx)
+	if o.record.Phase == PhaseActive && o.record.Held == nhi.DigestOf(ask.Text) && !again {
+		err := errors.Join(o.hold(ctx, ask.Holder), o.drop(ctx))
 		return o.record, err
 	}
 	if !standing.Approved() {
 		return o.record, standing.denied(request.Approval)
 	}
-	intent, err := o.intent(request, text, standing, o.vanished(ctx))
+	intent, err := o.intent(request, ask, standing, o.vanished(ctx))
 	if err != nil {
 		return o.record, err
 	}
@@ -105,8 +114,9 @@ func (o *operation) start(ctx context.Context, request nhi.Request, text string,
 
 // may holds where nothing speaks against access as such: the identity lives,
 // nobody blocked the grant, no removal is open, and every system leads where
-// the request says.
-func (o *operation) may(request nhi.Request, standing Standing) error {
+// the request says. Again says that a term which ended does not matter, because
+// another one of the same request is asked for.
+func (o *operation) may(request nhi.Request, standing Standing, again bool) error {
 	if why := ended(standing.Identity, standing.Now); why != "" {
 		return fmt.Errorf("%s: %w", why, nhi.ErrEnded)
 	}
@@ -117,7 +127,7 @@ func (o *operation) may(request nhi.Request, standing Standing) error {
 		return fmt.Errorf("an earlier removal is still open: %w", nhi.ErrUnconfirmed)
 	}
 	held := o.record.Held == nhi.DigestOf(mustText(request))
-	if held && o.record.Phase == PhaseActive && overdue(standing.Now, o.record.ExpiresAt) {
+	if held && !again && o.record.Phase == PhaseActive && overdue(standing.Now, o.record.ExpiresAt) {
 		return fmt.Errorf("the term ended %s: %w", shortTime(o.record.ExpiresAt), nhi.ErrEnded)
 	}
 	for _, key := range request.Access.Keys() {

@@ -84,7 +84,7 @@ func TestAllOrNothing(t *testing.T) {
 					w := newMemoryWorld(t)
 					text := w.approved(w.three())
 					w.systems[system].trip(verb, bad, 1)
-					record, err := w.run(nil).Activate(t.Context(), text, Record{})
+					record, err := w.run(nil).Activate(t.Context(), Ask{Text: text}, Record{})
 					var undone *UndoError
 					if !errors.As(err, &undone) || len(undone.Open) > 0 || len(undone.Undone) != 3 {
 						t.Fatalf("error is %v", err)
@@ -113,7 +113,7 @@ func TestUndoThatFails(t *testing.T) {
 			text := w.approved(w.three())
 			w.systems["three"].trip("enable", fails, 1)
 			w.systems["one"].trip("revoke", fails, -1)
-			record, err := w.run(nil).Activate(t.Context(), text, Record{})
+			record, err := w.run(nil).Activate(t.Context(), Ask{Text: text}, Record{})
 			var undone *UndoError
 			if !errors.As(err, &undone) || undone.Open["one"] == nil || !slices.Equal(undone.Undone, []string{"three", "two"}) {
 				t.Fatalf("error is %v", err)
@@ -124,7 +124,7 @@ func TestUndoThatFails(t *testing.T) {
 			if d := Decide(Wish{Request: nhi.DigestOf(text)}, Facts{Phase: record.Phase, Approved: true}); d.Step != Revoke {
 				t.Errorf("the next step is %s", d.Step)
 			}
-			if _, err := w.run(nil).Activate(t.Context(), text, Record{}); err == nil {
+			if _, err := w.run(nil).Activate(t.Context(), Ask{Text: text}, Record{}); err == nil {
 				t.Error("activated over a removal that is open")
 			}
 			w.systems["one"].mend()
@@ -148,7 +148,7 @@ func TestForeignObjectIsNotTouched(t *testing.T) {
 	name := nhi.Principal(r.Approval, "two")
 	theirs := object{id: "theirs", mark: "somebody", enabled: true, privileges: []string{"admin"}}
 	w.systems["two"].change(func(objects map[string]*object) { o := theirs; objects[name] = &o })
-	record, err := w.run(nil).Activate(t.Context(), text, Record{})
+	record, err := w.run(nil).Activate(t.Context(), Ask{Text: text}, Record{})
 	wantError(t, err, nhi.ErrForeign)
 	wantPhase(t, record, PhaseNone)
 	w.wantHoldings("two: admin")
@@ -202,7 +202,7 @@ func TestChangedBeforeTheFirstEffect(t *testing.T) {
 					change(w, text)
 				}
 			}}
-			if _, err := w.run(l).Activate(t.Context(), text, Record{}); err == nil {
+			if _, err := w.run(l).Activate(t.Context(), Ask{Text: text}, Record{}); err == nil {
 				t.Fatal("activated")
 			}
 			if got := w.log.having("prepare", "enable", "revoke"); len(got) > 0 {
@@ -239,7 +239,7 @@ func TestNotAsApproved(t *testing.T) {
 			text := w.approved(w.three())
 			l := &life{}
 			spoil(w, l)
-			record, err := w.run(l).Activate(t.Context(), text, Record{})
+			record, err := w.run(l).Activate(t.Context(), Ask{Text: text}, Record{})
 			wantError(t, err, errNotActive)
 			wantPhase(t, record, PhaseNone)
 			w.wantHoldings()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
@@ -60,17 +61,28 @@ func (o *operation) removal(key string, outcome connector.Outcome) ledger.Verifi
 		return ledger.Verified{State: string(connector.Foreign), Verified: true}
 	case outcome.Err != nil:
 		verified.Open = clip(outcome.Err.Error())
-	case outcome.State != connector.Absent && outcome.State != connector.Unknown:
+	case outcome.State != connector.Absent && outcome.State != connector.Unknown && outcome.State != connector.Released:
 		verified.Open = "it is still " + string(outcome.State)
 	}
 	return verified
 }
 
-// takeAway revokes the targets of keys, and returns what is recorded of each
-// and the errors of those that stay open.
+// takeAway removes the targets of keys, and returns what is recorded of each
+// and the errors of those that stay open. An account that was to be taken over
+// and never was in force is given back as it was found; all else is revoked.
 func (o *operation) takeAway(ctx context.Context, keys []string) (map[string]ledger.Verified, map[string]error) {
+	var ours, theirs []string
+	for _, key := range keys {
+		if o.adopts(key) && !o.record.Used[o.record.Targets[key].Nonce] {
+			theirs = append(theirs, key)
+		} else {
+			ours = append(ours, key)
+		}
+	}
+	outcomes := o.each(ctx, ours, revoke)
+	maps.Copy(outcomes, o.each(ctx, theirs, release))
 	verified, open := map[string]ledger.Verified{}, map[string]error{}
-	for key, outcome := range o.each(ctx, keys, revoke) {
+	for key, outcome := range outcomes {
 		verified[key] = o.removal(key, outcome)
 		switch {
 		case verified[key].Open == "":

@@ -27,7 +27,7 @@ func (w *world) whole() nhi.Request {
 var wholeRest = []string{"one: reader writer", "two: reader", "card: reader"}
 
 func activateIt(w *world, e *Engine, text string) {
-	_, _ = e.Activate(w.t.Context(), text, Record{})
+	_, _ = e.Activate(w.t.Context(), Ask{Text: text}, Record{})
 }
 
 func revokeIt(w *world, e *Engine, text string) {
@@ -186,7 +186,7 @@ func TestAnswersLost(t *testing.T) {
 			text := w.approved(w.three())
 			e := w.run(nil)
 			forgetful(w, e, "write "+at)
-			record, err := e.Activate(t.Context(), text, Record{})
+			record, err := e.Activate(t.Context(), Ask{Text: text}, Record{})
 			must(t, err)
 			wantPhase(t, record, PhaseActive)
 			w.wantThree()
@@ -211,7 +211,7 @@ func TestAdoptsWhatIsThere(t *testing.T) {
 	}
 	e := w.run(l)
 	e.SpoolDir = t.TempDir()
-	_, err := e.Activate(t.Context(), text, Record{})
+	_, err := e.Activate(t.Context(), Ask{Text: text}, Record{})
 	wantError(t, err, errDead)
 	before := w.fold(text)
 	wantPhase(t, before, PhaseUnfinished)
@@ -235,13 +235,13 @@ func TestUnfinishedNeedsItsApproval(t *testing.T) {
 	t.Parallel()
 	w := newMemoryWorld(t)
 	text := w.approved(w.three())
-	_, err := w.killed(8).Activate(t.Context(), text, Record{})
+	_, err := w.killed(8).Activate(t.Context(), Ask{Text: text}, Record{})
 	wantError(t, err, errDead)
 	w.sign("ana", nhi.VerdictWithdraw, text)
 	record := w.fold(text)
 	wantPhase(t, record, PhaseUnfinished)
 	held := w.holdings()
-	_, err = w.run(nil).Activate(t.Context(), text, Record{})
+	_, err = w.run(nil).Activate(t.Context(), Ask{Text: text}, Record{})
 	wantError(t, err, nhi.ErrNotApproved)
 	w.wantHoldings(held...)
 	view := w.look(text, Record{Grant: record.Grant}, false)
@@ -261,14 +261,14 @@ func TestRevokedChangeIsForgotten(t *testing.T) {
 	w.active(w.three())
 	wider := w.approved(w.request(environment, access("one", "admin"), access("two", "reader")))
 	w.systems["one"].trip("enable", fails, 1)
-	_, err := w.killed(9).Activate(t.Context(), wider, Record{})
+	_, err := w.killed(9).Activate(t.Context(), Ask{Text: wider}, Record{})
 	if err == nil {
 		t.Fatal("activated")
 	}
 	finishRevoked(w, wider)
 	w.wantHoldings()
 	w.systems["two"].trip("enable", fails, 1)
-	record, err := w.run(nil).Activate(t.Context(), wider, Record{})
+	record, err := w.run(nil).Activate(t.Context(), Ask{Text: wider}, Record{})
 	if err == nil {
 		t.Fatal("activated")
 	}
@@ -281,7 +281,7 @@ func TestUndoIsRecordedLater(t *testing.T) {
 	t.Parallel()
 	w := newMemoryWorld(t)
 	text := w.approved(w.three())
-	_, err := w.run(&life{loseAfter: 3}).Activate(t.Context(), text, Record{}) // policy, intent, prepare
+	_, err := w.run(&life{loseAfter: 3}).Activate(t.Context(), Ask{Text: text}, Record{}) // policy, intent, prepare
 	var undone *UndoError
 	if !errors.As(err, &undone) || len(undone.Undone) != 3 {
 		t.Fatalf("error is %v", err)

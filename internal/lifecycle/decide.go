@@ -27,6 +27,7 @@ const (
 type Wish struct {
 	Request  nhi.Digest // empty where it is not known
 	Identity nhi.IdentityStatus
+	Trigger  string // the value that the state holds
 }
 
 // Facts are what is known of a grant besides the wish, gathered beforehand.
@@ -43,6 +44,10 @@ type Facts struct {
 	// Approved says that the wished request has its quorum and an activation
 	// left, with the reason in words; it never holds where that is unknown.
 	Approved bool
+	// Again says that the approval of the wished request serves each value of
+	// the trigger, and Trigger is the value that is in force.
+	Again   bool
+	Trigger string
 	// Covered says that Approved rests on the request in force, which contains
 	// the wished one: that may end access earlier, never later.
 	Covered bool
@@ -63,6 +68,7 @@ type Step string
 const (
 	Rest     Step = "rest"
 	Activate Step = "activate"
+	Adopt    Step = "adopt" // what is in force becomes this resource's, as it is
 	Repair   Step = "repair"
 	Revoke   Step = "revoke"
 )
@@ -78,9 +84,9 @@ type Decision struct {
 // Decide says where a grant stands and what comes next. It is pure. The order
 // is that of the contract: revoking, ended, approved, expired, drifted. What is
 // not known is never a yes; and an unknown time ends nothing, because the
-// access was approved and other facts still end it. Activate comes without an
-// approval in one case alone: what is in force already under the wished
-// request is adopted.
+// access was approved and other facts still end it. Nothing is activated
+// without an approval; what is in force already is adopted as it is, whatever
+// request it is under.
 func Decide(wish Wish, facts Facts) Decision {
 	facts.Changing = facts.Changing && facts.Phase == PhaseUnfinished
 	facts.Approved = facts.Approved && wish.Request != ""
@@ -89,7 +95,7 @@ func Decide(wish Wish, facts Facts) Decision {
 	}
 	holds := facts.Phase == PhaseActive || facts.Changing
 	begun := facts.Phase == PhaseUnfinished && !facts.Changing
-	inForce := facts.Phase == PhaseActive && facts.Held == wish.Request
+	inForce := facts.Phase == PhaseActive && facts.Held == wish.Request && (!facts.Again || facts.Trigger == wish.Trigger)
 	switch {
 	case facts.Phase == PhaseRevoking:
 		return Decision{Status: Revoking, Step: Revoke, Findings: []string{"a removal is not confirmed yet"}}
@@ -118,9 +124,9 @@ func decideHeld(facts Facts, inForce bool) Decision {
 	case facts.Changing:
 		return Decision{Status: Drifted, Step: Repair, Findings: []string{"a change was begun and not finished, and may not be: what was in force is put back"}}
 	case !facts.Live && inForce:
-		return Decision{Status: Approved, Step: Activate, Findings: []string{"the ledger holds this grant as active: it is adopted as it is"}}
+		return Decision{Status: Approved, Step: Adopt, Findings: []string{"the ledger holds this grant as active: it is adopted as it is"}}
 	case !facts.Live:
-		return Decision{Status: Pending, Step: Rest, Findings: []string{"the ledger holds an earlier request of this grant as active: " + facts.Held.Short()}}
+		return Decision{Status: Approved, Step: Adopt, Findings: []string{"the ledger holds another request of this grant as active, " + facts.Held.Short() + ": it is adopted as it is"}}
 	case len(facts.Drift) > 0:
 		return Decision{Status: Drifted, Step: Repair, Findings: facts.Drift}
 	default:

@@ -45,8 +45,12 @@ func TestDecide(t *testing.T) {
 		{"another request is wished and not approved", wish, with(active, func(f *Facts) { f.Held = older }), Active, Rest},
 		{"a renewal is approved", wish, with(active, func(f *Facts) { f.Held, f.Approved = older, true }), Approved, Activate},
 		{"the approval of what is in force changes nothing", wish, with(active, func(f *Facts) { f.Approved = true }), Active, Rest},
-		{"state lost", wish, with(active, func(f *Facts) { f.Live = false }), Approved, Activate},
-		{"state lost, another is wished", wish, with(active, func(f *Facts) { f.Live, f.Held = false, older }), Pending, Rest},
+		{"state lost", wish, with(active, func(f *Facts) { f.Live = false }), Approved, Adopt},
+		{"state lost, another is wished", wish, with(active, func(f *Facts) { f.Live, f.Held = false, older }), Approved, Adopt},
+		{"state lost, another is wished and approved", wish, with(active, func(f *Facts) { f.Live, f.Held, f.Approved = false, older, true }), Approved, Activate},
+		{"another value of the trigger", Wish{Request: asked, Identity: nhi.IdentityActive, Trigger: "2"}, with(active, func(f *Facts) { f.Approved, f.Again, f.Trigger = true, true, "1" }), Approved, Activate},
+		{"the same value of the trigger", Wish{Request: asked, Identity: nhi.IdentityActive, Trigger: "1"}, with(active, func(f *Facts) { f.Approved, f.Again, f.Trigger = true, true, "1" }), Active, Rest},
+		{"a trigger that was used, and the term ended", Wish{Request: asked, Identity: nhi.IdentityActive, Trigger: "1"}, with(active, func(f *Facts) { f.Again, f.Trigger, f.ExpiresAt = true, "1", past }), Expired, Revoke},
 		{"ended", wish, with(active, func(f *Facts) { f.Ended = "blocked" }), Ended, Revoke},
 		{"ended beats approved", wish, with(active, func(f *Facts) { f.Ended, f.Held, f.Approved = "blocked", older, true }), Ended, Revoke},
 		{"ended beats expired", wish, with(active, func(f *Facts) { f.Ended, f.ExpiresAt = "blocked", past }), Ended, Revoke},
@@ -98,10 +102,11 @@ func drawFacts(t *rapid.T) (Wish, Facts) {
 	words := rapid.SampledFrom([]string{"", "because"})
 	wish := Wish{Request: digests.Draw(t, "wished"), Identity: rapid.SampledFrom([]nhi.IdentityStatus{
 		"", nhi.IdentityActive, nhi.IdentityDisabled, nhi.IdentityExpired, nhi.IdentityOrphaned, nhi.IdentityDeleted,
-	}).Draw(t, "identity")}
+	}).Draw(t, "identity"), Trigger: rapid.SampledFrom([]string{"", "1", "2"}).Draw(t, "trigger")}
 	facts := Facts{
 		Phase:    rapid.SampledFrom([]Phase{PhaseNone, PhaseUnfinished, PhaseActive, PhaseRevoking, PhaseRevoked}).Draw(t, "phase"),
 		Changing: rapid.Bool().Draw(t, "changing"), Held: digests.Draw(t, "held"), ExpiresAt: times.Draw(t, "expires"),
+		Again: rapid.Bool().Draw(t, "again"), Trigger: rapid.SampledFrom([]string{"", "1", "2"}).Draw(t, "in force for"), Covered: rapid.Bool().Draw(t, "covered"),
 		Live: rapid.Bool().Draw(t, "live"), Approved: rapid.Bool().Draw(t, "approved"), Ended: words.Draw(t, "ended"), Now: times.Draw(t, "now"),
 	}
 	if drift := words.Draw(t, "drift"); drift != "" {
@@ -120,7 +125,7 @@ func TestDecideHolds(t *testing.T) {
 		holds := facts.Phase == PhaseActive || facts.Phase == PhaseUnfinished
 		ended := facts.Ended != "" || wish.Identity != "" && wish.Identity != nhi.IdentityActive
 		late := overdue(facts.Now, facts.ExpiresAt)
-		adopted := facts.Phase == PhaseActive && facts.Held == wish.Request
+		same := facts.Phase == PhaseActive && facts.Held == wish.Request && (!facts.Again || facts.Trigger == wish.Trigger)
 		switch {
 		case !reflect.DeepEqual(got, Decide(wish, facts)):
 			t.Fatalf("the same facts, decided otherwise: %+v", got)
@@ -134,18 +139,20 @@ func TestDecideHolds(t *testing.T) {
 			t.Fatalf("ended access is not revoked: %+v", got)
 		case ended && (got.Step == Activate || got.Step == Repair):
 			t.Fatalf("given although ended: %+v", got)
-		case got.Step == Activate && !facts.Approved && !adopted:
+		case got.Step == Activate && !facts.Approved:
 			t.Fatalf("activated without an approval: %+v", got)
-		case got.Step == Activate && wish.Request == "" && !adopted:
+		case got.Step == Activate && wish.Request == "":
 			t.Fatalf("activated without a wish: %+v", got)
+		case got.Step == Adopt && (facts.Phase != PhaseActive || facts.Live || late):
+			t.Fatalf("adopted what is not in force: %+v", got)
 		case got.Step == Repair && !holds:
 			t.Fatalf("repaired without anything in force: %+v", got)
-		case facts.Phase == PhaseActive && facts.Approved && !ended && wish.Request != "" && !adopted && got.Step != Activate:
+		case facts.Phase == PhaseActive && facts.Approved && !ended && wish.Request != "" && !same && !(facts.Covered && late) && got.Step != Activate:
 			t.Fatalf("what is approved, less among it, is blocked: %+v", got)
 		case facts.Now.IsZero() && got.Status == Expired:
 			t.Fatalf("an unknown time ends access: %+v", got)
 		}
-		wantEnd := map[Step]Status{Activate: Active, Repair: Active, Revoke: Revoked}
+		wantEnd := map[Step]Status{Activate: Active, Adopt: Active, Repair: Active, Revoke: Revoked}
 		if end, moves := wantEnd[got.Step]; moves && Next(got.Status) != end || !moves && Next(got.Status) != got.Status {
 			t.Fatalf("the status %s does not tell of the step %s", got.Status, got.Step)
 		}

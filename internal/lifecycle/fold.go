@@ -13,7 +13,8 @@ import (
 func Fold(grant nhi.ApprovalID, chain ledger.Chain) Record {
 	record := Record{
 		Grant: grant, Targets: map[string]ledger.Target{}, Enabled: map[string]bool{},
-		Last: map[string]ledger.Verified{}, Uses: map[nhi.Digest]int{},
+		Last: map[string]ledger.Verified{}, Uses: map[nhi.Digest]int{}, Used: map[string]bool{},
+		triggers: map[uint64]string{}, triggered: map[nhi.Digest]map[string]bool{},
 	}
 	late := false
 	for _, entry := range chain.Entries {
@@ -53,7 +54,7 @@ func arrivedLate(chain ledger.Chain, intent ledger.IntentBody, seq uint64) bool 
 // it stands.
 func alone(body ledger.Body) bool {
 	switch body.(type) {
-	case ledger.BlockBody, ledger.LiftBody:
+	case ledger.BlockBody, ledger.LiftBody, ledger.HolderBody:
 		return true
 	default:
 		return false
@@ -75,6 +76,10 @@ func (r *Record) add(entry ledger.Entry) {
 		}
 	case ledger.UseBody:
 		r.use(body)
+	case ledger.HolderBody:
+		if r.Phase == PhaseActive && r.Activation == body.Activation {
+			r.Holder = body.Holder
+		}
 	case ledger.BlockBody:
 		r.Blocked = body.By + ": " + body.Reason
 		r.Epoch = entry.Seq
@@ -93,6 +98,7 @@ func (r *Record) begin(intent ledger.IntentBody, seq uint64) {
 	previous.Targets = maps.Clone(r.Targets)
 	was := r.Phase
 	r.intent, r.acting, r.Epoch = intent, seq, seq
+	r.triggers[seq] = intent.Trigger
 	switch intent.Verb {
 	case ledger.VerbActivate:
 		if was == PhaseActive {
@@ -201,6 +207,7 @@ func (r *Record) use(use ledger.UseBody) {
 		return // the same word twice
 	}
 	r.Uses[use.Request]++
+	r.spend(use.Request, r.triggers[use.Epoch])
 	if !same || r.Phase != PhaseUnfinished {
 		return
 	}
@@ -210,6 +217,16 @@ func (r *Record) use(use ledger.UseBody) {
 	r.Held, r.Text = use.Request, r.intent.Text
 	r.StartedAt, r.ExpiresAt = r.intent.StartedAt, r.intent.ExpiresAt
 	r.Activation = use.Activation
+	r.Trigger, r.Holder = r.intent.Trigger, r.intent.Holder
+	maps.Copy(r.Used, nonces(r.intent.Targets))
+}
+
+// spend notes that a request was activated for a value of the trigger.
+func (r *Record) spend(request nhi.Digest, trigger string) {
+	if r.triggered[request] == nil {
+		r.triggered[request] = map[string]bool{}
+	}
+	r.triggered[request][trigger] = true
 }
 
 // giveBack returns the use of an activation whose run never learned that it
@@ -217,11 +234,13 @@ func (r *Record) use(use ledger.UseBody) {
 func (r *Record) giveBack() {
 	if r.refund != "" {
 		r.Uses[r.refund]--
+		delete(r.triggered[r.refund], r.Trigger)
 		r.refund = ""
 	}
 }
 
 // gone says whether a removal is complete, as far as it can ever be seen.
 func gone(v ledger.Verified) bool {
-	return v.Open == "" && (v.State == string(connector.Absent) || v.State == string(connector.Unknown) || v.State == string(connector.Foreign))
+	return v.Open == "" && (v.State == string(connector.Absent) || v.State == string(connector.Unknown) ||
+		v.State == string(connector.Foreign) || v.State == string(connector.Released))
 }

@@ -16,10 +16,10 @@ import (
 // intent says what this activation is going to do, with every name and nonce.
 // One that was not finished is finished under its number, and less of what is
 // in force stays the same activation.
-func (o *operation) intent(request nhi.Request, text string, s Standing, vanished map[string]bool) (ledger.IntentBody, error) {
+func (o *operation) intent(request nhi.Request, ask Ask, s Standing, vanished map[string]bool) (ledger.IntentBody, error) {
 	intent := ledger.IntentBody{
 		Verb: ledger.VerbActivate, Activation: o.record.Activation + 1, Reason: "approved",
-		Request: nhi.DigestOf(text), Text: text, Heads: s.Heads, Targets: map[string]ledger.Target{},
+		Request: nhi.DigestOf(ask.Text), Text: ask.Text, Heads: s.Heads, Trigger: ask.Trigger, Holder: ask.Holder, Targets: map[string]ledger.Target{},
 		StartedAt: s.Now.UTC().Truncate(time.Second),
 	}
 	intent.ExpiresAt = nhi.Earliest(intent.StartedAt.Add(request.TTL), s.Verdict.NotAfter, s.Identity.ExpiresAt, request.ReusableUntil)
@@ -35,7 +35,7 @@ func (o *operation) intent(request nhi.Request, text string, s Standing, vanishe
 		return intent, fmt.Errorf("the term would end %s, before it begins: %w", shortTime(intent.ExpiresAt), nhi.ErrEnded)
 	}
 	for _, key := range request.Access.Keys() {
-		target, err := o.place(intent, key, request.Access[key], vanished[key])
+		target, err := o.place(intent, key, request.Access[key], s, vanished[key])
 		if err != nil {
 			return intent, err
 		}
@@ -55,15 +55,15 @@ func (r *Record) inForce() *Record {
 // place returns one target of an intent: the account that is there already
 // where it can serve, else a new one under a new nonce. One that is replaced
 // stays in the record as retired, to be removed at the end.
-func (o *operation) place(intent ledger.IntentBody, key string, access nhi.Access, vanished bool) (ledger.Target, error) {
+func (o *operation) place(intent ledger.IntentBody, key string, access nhi.Access, s Standing, vanished bool) (ledger.Target, error) {
+	kind, _ := o.engine.Systems.Kind(access.Kind)
 	target := ledger.Target{
 		System: access.System, Kind: access.Kind, Endpoint: access.Endpoint, Access: access.Settings,
-		Principal: nhi.Principal(o.record.Grant, key), NotBefore: intent.StartedAt, NotAfter: intent.ExpiresAt,
+		Principal: kind.Principal(o.record.Grant, key, access.Settings), NotBefore: intent.StartedAt, NotAfter: intent.ExpiresAt,
 	}
 	old, exists := o.record.Targets[key]
-	kind, _ := o.engine.Systems.Kind(access.Kind)
 	// A system may be renamed; its kind and endpoint say where it is.
-	same := exists && old.Kind == target.Kind && old.Endpoint == target.Endpoint
+	same := exists && old.Kind == target.Kind && old.Endpoint == target.Endpoint && old.Principal == target.Principal
 	switch {
 	case same && kind.Fixed && !vanished && old.Access.Equal(target.Access) && old.NotAfter.Equal(target.NotAfter):
 		target.Nonce, target.ID, target.Evidence, target.NotBefore = old.Nonce, old.ID, old.Evidence, old.NotBefore
@@ -72,8 +72,13 @@ func (o *operation) place(intent ledger.IntentBody, key string, access nhi.Acces
 		target.Nonce = old.Nonce
 		return target, nil
 	case same && !kind.Fixed:
-		target.Nonce, target.ID, target.Evidence = old.Nonce, old.ID, old.Evidence
+		target.Nonce, target.ID = old.Nonce, old.ID
+		if s.CoveredBy != "" || !o.record.Enabled[old.Nonce] {
+			target.Evidence = old.Evidence // what was noted belongs to this very approval
+		}
 		return target, nil
+	case kind.Adoption(access.Settings).Name != "":
+		target.ID = s.Observed[key].ID // of the account that approvers saw, and no other
 	}
 	var err error
 	target.Nonce, err = newNonce()

@@ -8,6 +8,7 @@ import (
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/ledger"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/policy"
 )
 
 // Seen is what a look at one target of a live grant found.
@@ -24,7 +25,11 @@ type View struct {
 	Record   Record
 	Standing *Standing // nil where it could not be evaluated
 	Targets  map[string]Seen
-	Warnings []error
+	// Now is the ledger's time; zero where it is not known.
+	Now time.Time
+	// Forbidden says why the policy does not allow what is in force any more.
+	Forbidden []string
+	Warnings  []error
 	// Certain is false where nothing can be concluded, because the ledger could
 	// not be relied on and the caller remembers nothing that must end: then the
 	// record is what the caller remembered, and a status may only be kept.
@@ -69,10 +74,12 @@ func (e *Engine) Look(ctx context.Context, text string, known Record, wish Wish,
 		return view
 	}
 	op.relies(known.Heads)
-	facts := Facts{Phase: op.record.Phase, Changing: op.record.Changing(), Held: op.record.Held, ExpiresAt: op.record.ExpiresAt, Live: live}
+	facts := Facts{Phase: op.record.Phase, Changing: op.record.Changing(), Held: op.record.Held, ExpiresAt: op.record.ExpiresAt,
+		Live: live, Trigger: op.record.Trigger}
 	facts.Now, err = e.Time(ctx)
 	view.warn(err)
-	e.lookAtStanding(ctx, &view, &facts, op, text)
+	e.lookAtStanding(ctx, &view, &facts, op, text, wish.Trigger)
+	e.lookAtPolicy(&view, &facts, op.record)
 	if op.record.Blocked != "" {
 		facts.Ended = "ended by " + op.record.Blocked
 	}
@@ -82,7 +89,7 @@ func (e *Engine) Look(ctx context.Context, text string, known Record, wish Wish,
 			facts.Ended = "the ledger holds it as active and no target does: it was removed while the ledger was away"
 		}
 	}
-	view.Certain, view.Record = true, op.record
+	view.Certain, view.Record, view.Now = true, op.record, facts.Now
 	view.Decision = Decide(wish, facts)
 	return view
 }
@@ -90,11 +97,11 @@ func (e *Engine) Look(ctx context.Context, text string, known Record, wish Wish,
 // lookAtStanding fills in what policy, decisions and identity say. Where they
 // cannot be evaluated, or are not those that were relied on, nothing is
 // approved; the identity's own chain still ends access.
-func (e *Engine) lookAtStanding(ctx context.Context, view *View, facts *Facts, op *operation, text string) {
+func (e *Engine) lookAtStanding(ctx context.Context, view *View, facts *Facts, op *operation, text, trigger string) {
 	request, err := nhi.ParseRequest(text)
 	var standing Standing
 	if err == nil {
-		standing, err = e.standing(ctx, request, text, op.record)
+		standing, err = e.standing(ctx, request, text, op.record, &trigger)
 	}
 	if err != nil {
 		view.warn(err)
@@ -112,10 +119,28 @@ func (e *Engine) lookAtStanding(ctx context.Context, view *View, facts *Facts, o
 	}
 	op.relies(standing.Heads)
 	view.Standing = &standing
-	facts.Approved, facts.Why = standing.Approved(), standing.Why()
+	facts.Approved, facts.Again, facts.Why = standing.Approved(), standing.Again, standing.Why()
 	if standing.CoveredBy != "" {
 		facts.Covered = true
 		facts.ExpiresAt = nhi.Earliest(facts.ExpiresAt, op.record.StartedAt.Add(request.TTL))
+	}
+}
+
+// lookAtPolicy says whether the policy still allows what is in force. Where it
+// does not and says so, the access has ended.
+func (e *Engine) lookAtPolicy(view *View, facts *Facts, record Record) {
+	if view.Standing == nil || record.Phase != PhaseActive {
+		return
+	}
+	held, err := nhi.ParseRequest(record.Text)
+	if err != nil {
+		return
+	}
+	for _, denial := range view.Standing.Policy.Rule(held).Denials {
+		view.Forbidden = append(view.Forbidden, denial.Reason)
+	}
+	if len(view.Forbidden) > 0 && view.Standing.Policy.OnForbidden == policy.ForbiddenRevoke && facts.Ended == "" {
+		facts.Ended = "the policy forbids it now: " + view.Forbidden[0]
 	}
 }
 

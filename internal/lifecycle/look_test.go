@@ -91,7 +91,7 @@ func TestLookAfterStateLoss(t *testing.T) {
 	w := newMemoryWorld(t)
 	text, record := w.active(w.three())
 	view := w.look(text, Record{Grant: record.Grant}, false)
-	if view.Status != Approved || view.Step != Activate {
+	if view.Status != Approved || view.Step != Adopt {
 		t.Errorf("the view says %s, %s", view.Status, view.Step)
 	}
 	recalled, err := w.run(nil).Record(t.Context(), record.Grant)
@@ -113,7 +113,7 @@ func TestLookAtAnotherLedger(t *testing.T) {
 	if view.Step != Rest || len(view.Warnings) == 0 || !errors.Is(view.Warnings[0], ErrShortened) {
 		t.Errorf("the view says %s, %s, %v", view.Status, view.Step, view.Warnings)
 	}
-	_, err := e.Activate(t.Context(), text, record)
+	_, err := e.Activate(t.Context(), Ask{Text: text}, record)
 	if err == nil {
 		t.Error("activated")
 	}

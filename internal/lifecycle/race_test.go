@@ -23,7 +23,7 @@ func TestTwoRunsAtOnce(t *testing.T) {
 			errs := make([]error, 3)
 			for n := range errs {
 				e := w.run(nil)
-				wait.Go(func() { _, errs[n] = e.Activate(t.Context(), text, Record{}) })
+				wait.Go(func() { _, errs[n] = e.Activate(t.Context(), Ask{Text: text}, Record{}) })
 			}
 			wait.Wait()
 			for _, err := range errs {
@@ -78,7 +78,7 @@ func overtake(t *testing.T, other string, at int) bool {
 		}
 		got = true
 		if other != "revoke" {
-			if _, err := w.run(nil).Activate(t.Context(), text, Record{}); err != nil {
+			if _, err := w.run(nil).Activate(t.Context(), Ask{Text: text}, Record{}); err != nil {
 				t.Errorf("the other run: %v", err)
 			}
 		}
@@ -88,7 +88,7 @@ func overtake(t *testing.T, other string, at int) bool {
 			}
 		}
 	}
-	_, err := w.run(l).Activate(t.Context(), text, Record{})
+	_, err := w.run(l).Activate(t.Context(), Ask{Text: text}, Record{})
 	w.known(text)
 	record := w.fold(text)
 	if record.Uses[nhi.DigestOf(text)] > 1 {
@@ -125,10 +125,10 @@ func TestUsedMeanwhile(t *testing.T) {
 		_, err := w.run(nil).Revoke(t.Context(), record, "test")
 		must(t, err)
 	}
-	_, err := w.run(l).Activate(t.Context(), text, Record{})
+	_, err := w.run(l).Activate(t.Context(), Ask{Text: text}, Record{})
 	wantError(t, err, ErrOvertaken)
 	w.wantHoldings()
-	_, err = w.run(nil).Activate(t.Context(), text, Record{})
+	_, err = w.run(nil).Activate(t.Context(), Ask{Text: text}, Record{})
 	wantError(t, err, nhi.ErrSpent)
 }
 
@@ -146,7 +146,7 @@ func TestOvertakenBeforeUndo(t *testing.T) {
 			w.activate(text)
 		}
 	}
-	record, err := w.run(l).Activate(t.Context(), text, Record{})
+	record, err := w.run(l).Activate(t.Context(), Ask{Text: text}, Record{})
 	wantError(t, err, ErrOvertaken)
 	wantPhase(t, record, PhaseActive)
 	w.wantThree()

@@ -43,6 +43,8 @@ type Record struct {
 	Targets map[string]ledger.Target `json:"targets"`
 	// Enabled holds the nonces under which Enable may have been called.
 	Enabled map[string]bool `json:"enabled"`
+	// Used holds the nonces of accounts that were in force.
+	Used map[string]bool `json:"used"`
 	// Last is what was read back last, by target key.
 	Last map[string]ledger.Verified `json:"last"`
 	// Uses counts the activations consumed, by request.
@@ -51,6 +53,12 @@ type Record struct {
 	Blocked string `json:"blocked"`
 	// Destroyed says that the last term ended because the grant was destroyed.
 	Destroyed bool `json:"destroyed"`
+	// Trigger is the value of the grant's trigger that the activation in force,
+	// or last in force, was for.
+	Trigger string `json:"trigger"`
+	// Holder names the resource instance that holds the grant; empty where no
+	// release that names one has activated it.
+	Holder string `json:"holder"`
 	// Heads are the ends of the other chains that were relied on, by chain.
 	Heads map[string]nhi.Head `json:"heads"`
 
@@ -58,6 +66,10 @@ type Record struct {
 	acting uint64            // its number; 0 where it waits in the spool
 	before *Record           // what stood before an activation over a live grant
 	refund nhi.Digest        // the request whose use is given back once an undo is verified
+	// triggers are those of the activations begun, by number of the intent, and
+	// triggered those that were used, by request.
+	triggers  map[uint64]string
+	triggered map[nhi.Digest]map[string]bool
 }
 
 // ReasonDestroyed is the reason of a removal that comes from destroying the
@@ -163,6 +175,9 @@ func remembered(intact, known Record) Record {
 		merged.Targets[key] = target
 	}
 	merged.Enabled = nonces(merged.Targets)
+	merged.Used = map[string]bool{}
+	maps.Copy(merged.Used, intact.Used)
+	maps.Copy(merged.Used, known.Used)
 	merged.Last = maps.Clone(merged.Last)
 	if merged.Last == nil {
 		merged.Last = map[string]ledger.Verified{}

@@ -81,14 +81,14 @@ func (e *Engine) mayRepair(ctx context.Context, op *operation, known Record) (St
 	if err != nil {
 		return Standing{}, err
 	}
-	standing, err := e.standing(ctx, request, op.record.Text, op.record)
+	standing, err := e.standing(ctx, request, op.record.Text, op.record, nil)
 	if err != nil {
 		return Standing{}, err
 	}
 	if err := standing.follows(known.Heads); err != nil {
 		return standing, err
 	}
-	if err := op.may(request, standing); err != nil {
+	if err := op.may(request, standing, false); err != nil {
 		return standing, err
 	}
 	if denials := standing.Verdict.Denials; len(denials) > 0 {
@@ -162,7 +162,10 @@ func (o *operation) repairIntent(seen map[string]connector.Outcome, standing Sta
 			if target.Nonce, err = newNonce(); err != nil {
 				return intent, nil, err
 			}
-			target.ID, target.Evidence = "", ""
+			target.Evidence = ""
+			if !o.adopts(key) { // what was taken over and is gone cannot be made again
+				target.ID = ""
+			}
 			if !slices.Contains(bare, key) {
 				bare = append(bare, key)
 			}

@@ -132,7 +132,7 @@ func TestRepairNeverEnablesWhatWasDropped(t *testing.T) {
 	w.active(w.three())
 	text := w.ask(w.request(environment, access("one", "reader", "writer"), access("two", "reader")))
 	w.systems["three"].trip("revoke", fails, -1)
-	record, err := w.run(nil).Activate(t.Context(), text, Record{})
+	record, err := w.run(nil).Activate(t.Context(), Ask{Text: text}, Record{})
 	var left *RevokeError
 	if !errors.As(err, &left) {
 		t.Fatalf("error is %v", err)
@@ -170,7 +170,7 @@ func TestFailedChangeKeepsWhatIsInForce(t *testing.T) {
 					_, before := w.active(w.whole())
 					wider := w.approved(w.request(environment, access("one", "admin"), access("three", "reader"), access("card", "writer")))
 					w.systems[system].trip(verb, bad, 1)
-					record, err := w.run(nil).Activate(t.Context(), wider, before)
+					record, err := w.run(nil).Activate(t.Context(), Ask{Text: wider}, before)
 					var undone *UndoError
 					if !errors.As(err, &undone) || len(undone.Open) > 0 {
 						t.Fatalf("error is %v", err)
@@ -216,7 +216,7 @@ func TestChangeGivenUpForgetsNothing(t *testing.T) {
 	w.active(w.three())
 	less := w.ask(w.request(environment, access("one", "reader"), access("two", "reader")))
 	w.systems["three"].trip("revoke", fails, -1)
-	record, err := w.run(nil).Activate(t.Context(), less, Record{})
+	record, err := w.run(nil).Activate(t.Context(), Ask{Text: less}, Record{})
 	wantError(t, err, nhi.ErrUnconfirmed)
 	more := w.approved(w.request(environment, access("one", "admin")))
 	l := &life{after: func(step string) {
@@ -225,7 +225,7 @@ func TestChangeGivenUpForgetsNothing(t *testing.T) {
 			must(t, w.run(nil).PublishPolicy(t.Context()))
 		}
 	}}
-	after, err := w.run(l).Activate(t.Context(), more, record)
+	after, err := w.run(l).Activate(t.Context(), Ask{Text: more}, record)
 	wantError(t, err, ErrOvertaken)
 	wantPhase(t, after, PhaseActive)
 	w.known(more)

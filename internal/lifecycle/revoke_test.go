@@ -304,13 +304,13 @@ func TestSpent(t *testing.T) {
 			must(t, err)
 			if c.trouble {
 				w.systems["one"].trip("enable", fails, 1)
-				if _, err := w.run(nil).Activate(t.Context(), text, Record{}); err == nil {
+				if _, err := w.run(nil).Activate(t.Context(), Ask{Text: text}, Record{}); err == nil {
 					t.Fatal("activated")
 				}
-				_, _ = w.killed(4).Activate(t.Context(), text, Record{})
+				_, _ = w.killed(4).Activate(t.Context(), Ask{Text: text}, Record{})
 				wantPhase(t, w.fold(text), PhaseUnfinished)
 			}
-			again, err := w.run(nil).Activate(t.Context(), text, Record{})
+			again, err := w.run(nil).Activate(t.Context(), Ask{Text: text}, Record{})
 			if !errors.Is(err, c.want) {
 				t.Fatalf("error is %v, want %v", err, c.want)
 			}

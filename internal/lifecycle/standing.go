@@ -26,6 +26,12 @@ type Standing struct {
 	// Heads are the ends of the chains that this rests on, by chain.
 	Heads map[string]nhi.Head
 	Now   time.Time
+	// Observed are the accounts that the request takes over, as those who
+	// approved saw them, by target key.
+	Observed map[string]ledger.Observed
+	// Again says that the request is approved and may be activated for another
+	// value of the trigger, whether or not it may for this one.
+	Again bool
 	// chains are those chains, approval is the name of the approval's, and
 	// fresh are the decisions from files that it does not hold yet.
 	chains   map[string]ledger.Chain
@@ -39,6 +45,8 @@ func (s Standing) Approved() bool { return s.Status == policy.StatusApproved }
 // Why says in words what the status rests on.
 func (s Standing) Why() []string {
 	switch {
+	case s.Status == Spent && s.Again:
+		return []string{"it was activated for this value of the trigger; a new value activates it again"}
 	case s.Status == Spent:
 		return []string{"its approval was used; another activation needs a new request"}
 	case s.CoveredBy != "":
@@ -88,13 +96,14 @@ func (e *Engine) Standing(ctx context.Context, text string) (Standing, error) {
 	if err != nil {
 		return Standing{}, err
 	}
-	return e.standing(ctx, request, text, Fold(request.Approval, grant))
+	return e.standing(ctx, request, text, Fold(request.Approval, grant), nil)
 }
 
 // standing is Standing over a record of the grant that was read already: what
 // is counted as used, and what covers the request, must be of the very chain
-// that an intent is then written behind.
-func (e *Engine) standing(ctx context.Context, request nhi.Request, text string, record Record) (Standing, error) {
+// that an intent is then written behind. Trigger is the value that an
+// activation would be for; nil asks of the request as such.
+func (e *Engine) standing(ctx context.Context, request nhi.Request, text string, record Record, trigger *string) (Standing, error) {
 	document, policies, err := e.policyInForce(ctx)
 	if err != nil {
 		return Standing{}, err
@@ -125,23 +134,40 @@ func (e *Engine) standing(ctx context.Context, request nhi.Request, text string,
 		standing.chains[relied.Name], standing.Heads[relied.Name] = relied, relied.Head()
 	}
 	standing.fresh = unrecorded(chain, files)
-	e.judge(&standing, request, text, record)
+	e.judge(&standing, request, text, record, trigger)
 	return standing, nil
 }
 
 // judge fills in the verdict: of the request's own decisions, else of another
 // request that contains it, and whether an activation is left.
-func (e *Engine) judge(s *Standing, request nhi.Request, text string, record Record) {
+func (e *Engine) judge(s *Standing, request nhi.Request, text string, record Record, trigger *string) {
 	s.Verdict = s.evaluate(request, text)
 	s.Status = s.Verdict.Status
 	digest := nhi.DigestOf(text)
-	if s.Status == policy.StatusApproved && record.Uses[digest] > 0 && !s.reusable(record, digest) {
-		s.Status = Spent
+	s.observed(e.Systems, request, digest)
+	if s.Status == policy.StatusApproved {
+		s.left(request, digest, record, trigger)
 	}
 	if s.Status == policy.StatusApproved || len(s.Verdict.Denials) > 0 {
 		return
 	}
 	e.cover(s, request, digest, record)
+}
+
+// left says whether an activation of an approved request is left.
+func (s *Standing) left(request nhi.Request, digest nhi.Digest, record Record, trigger *string) {
+	switch {
+	case !request.ReusableUntil.IsZero() && !s.Now.Before(request.ReusableUntil):
+		s.Status = policy.StatusLapsed
+		s.Verdict.Reasons = append(s.Verdict.Reasons, "it could be used until "+shortTime(request.ReusableUntil))
+	case !request.ReusableUntil.IsZero():
+		s.Again = true
+		if trigger != nil && (record.triggered[digest][*trigger] || *trigger == "" && record.Uses[digest] > 0) {
+			s.Status = Spent // no value is no new value
+		}
+	case record.Uses[digest] > 0 && !s.reusable(record, digest):
+		s.Status = Spent
+	}
 }
 
 // reusable says whether a request that was used may be used again without new

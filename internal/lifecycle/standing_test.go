@@ -96,7 +96,7 @@ func TestFailClosed(t *testing.T) {
 			if c.damage != nil {
 				c.damage(w, e)
 			}
-			_, err := e.Activate(t.Context(), text, Record{})
+			_, err := e.Activate(t.Context(), Ask{Text: text}, Record{})
 			wantError(t, err, c.want)
 			if got := w.log.having("prepare", "enable", "revoke", "write intent"); len(got) > 0 {
 				t.Errorf("it did %q", got)
@@ -140,10 +140,10 @@ func TestDecisionFiles(t *testing.T) {
 	w.file("stranger.decision", w.decide("mallory", nhi.VerdictDeny, text).File())
 	w.pass(time.Minute)
 	w.file("no.decision", w.decide("ana", nhi.VerdictWithdraw, text).File())
-	_, err := w.run(nil).Activate(t.Context(), text, Record{})
+	_, err := w.run(nil).Activate(t.Context(), Ask{Text: text}, Record{})
 	wantError(t, err, nhi.ErrNotApproved)
 	must(t, os.Remove(w.path("approvals/no.decision")))
-	_, err = w.run(nil).Activate(t.Context(), text, Record{})
+	_, err = w.run(nil).Activate(t.Context(), Ask{Text: text}, Record{})
 	wantError(t, err, nhi.ErrNotApproved)
 	w.wantHoldings()
 	w.pass(time.Minute)
@@ -180,7 +180,7 @@ func TestCovered(t *testing.T) {
 	if after.Activation != record.Activation || !after.StartedAt.Equal(record.StartedAt) || !after.ExpiresAt.Equal(noon.Add(12*time.Hour)) {
 		t.Errorf("activation %d from %s to %s", after.Activation, after.StartedAt, after.ExpiresAt)
 	}
-	_, err = w.run(nil).Activate(t.Context(), wide, Record{})
+	_, err = w.run(nil).Activate(t.Context(), Ask{Text: wide}, Record{})
 	wantError(t, err, nhi.ErrSpent)
 	longer := less
 	longer.TTL = 24 * time.Hour
@@ -221,7 +221,7 @@ func TestTheEarliestEndBinds(t *testing.T) {
 		t.Errorf("ends %s, want %s", record.ExpiresAt, want)
 	}
 	w.pass(2 * time.Hour)
-	_, err := w.run(nil).Activate(t.Context(), text, record)
+	_, err := w.run(nil).Activate(t.Context(), Ask{Text: text}, record)
 	wantError(t, err, nhi.ErrEnded)
 }
 
@@ -231,7 +231,7 @@ func TestActivateAfterTheEnd(t *testing.T) {
 	w := newMemoryWorld(t)
 	text, record := w.active(w.three())
 	w.pass(25 * time.Hour)
-	_, err := w.run(nil).Activate(t.Context(), text, record)
+	_, err := w.run(nil).Activate(t.Context(), Ask{Text: text}, record)
 	wantError(t, err, nhi.ErrEnded)
 }
 
@@ -271,7 +271,7 @@ func TestNothingOnAShortenedLedger(t *testing.T) {
 			if len(again.Warnings) == 0 {
 				t.Error("the second look has forgotten")
 			}
-			_, err := w.run(nil).Activate(t.Context(), text, view.Record)
+			_, err := w.run(nil).Activate(t.Context(), Ask{Text: text}, view.Record)
 			wantError(t, err, ErrShortened)
 			w.wantHoldings()
 		})

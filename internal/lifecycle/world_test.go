@@ -471,7 +471,7 @@ func (w *world) approved(r nhi.Request) string {
 // activate activates, and wants that to work.
 func (w *world) activate(text string) Record {
 	w.t.Helper()
-	record, err := w.run(nil).Activate(w.t.Context(), text, Record{})
+	record, err := w.run(nil).Activate(w.t.Context(), Ask{Text: text}, Record{})
 	must(w.t, err)
 	wantPhase(w.t, record, PhaseActive)
 	return record

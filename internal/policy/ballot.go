@@ -124,9 +124,9 @@ func (e *evaluation) unsound(b *ballot) string {
 	if b.SignedAt.After(e.in.Now.Add(clockSlack)) {
 		return "it is dated in the future, " + nhi.FormatTime(b.SignedAt)
 	}
-	if b.ActivateBefore.After(b.SignedAt.Add(e.document.ActivateWithin)) {
+	if within := e.document.Within(e.in.Request); b.ActivateBefore.After(b.SignedAt.Add(within)) {
 		return fmt.Sprintf("it may be used until %s, and the policy allows %s after signing",
-			nhi.FormatTime(b.ActivateBefore), nhi.FormatTTL(e.document.ActivateWithin))
+			nhi.FormatTime(b.ActivateBefore), nhi.FormatTTL(within))
 	}
 	return ""
 }

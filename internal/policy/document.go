@@ -16,10 +16,29 @@ type Document struct {
 	Version        int
 	Expires        time.Time
 	ActivateWithin time.Duration // the longest that an approval may wait for its use
+	// ReuseWithin is the longest that an approval may be used again and again,
+	// where its request names an end of that; ActivateWithin where it is zero.
+	ReuseWithin time.Duration
+	OnForbidden string // what becomes of access in force that is not allowed any more
 	Approvers      []Approver
 	Environments   []Environment
 	Rules          []Rule     // in order: the first that matches decides
 	Digest         nhi.Digest // of the exact bytes
+}
+
+// What becomes of access in force that the policy does not allow any more.
+const (
+	ForbiddenWarn   = "warn"   // plans warn, and it runs on to its end
+	ForbiddenRevoke = "revoke" // it is revoked
+)
+
+// Within returns how long after it was signed an approval of the request may
+// be used.
+func (d *Document) Within(request nhi.Request) time.Duration {
+	if request.ReusableUntil.IsZero() {
+		return d.ActivateWithin
+	}
+	return max(d.ActivateWithin, d.ReuseWithin)
 }
 
 // Approver is a person, with the keys that sign for that person.

@@ -48,7 +48,7 @@ func Parse(src []byte) (*Document, error) {
 }
 
 func (r *reader) document(body *hclsyntax.Body) *Document {
-	r.shape(body, []string{"ledger", "version", "expires", "activate_within"},
+	r.shape(body, []string{"ledger", "version", "expires", "activate_within", "reuse_within", "on_forbidden"},
 		map[string]int{"approver": 1, "environment": 1, "rule": 1})
 	document := &Document{Version: r.number(body, "version", maxVersion)}
 	if id, at, ok := r.text(body, "ledger", true); ok {
@@ -64,6 +64,18 @@ func (r *reader) document(body *hclsyntax.Body) *Document {
 		within, err := nhi.ParseTTL(text)
 		r.check(at, "activate_within", err)
 		document.ActivateWithin = within
+	}
+	if text, at, ok := r.text(body, "reuse_within", false); ok {
+		within, err := nhi.ParseTTL(text)
+		r.check(at, "reuse_within", err)
+		document.ReuseWithin = within
+	}
+	document.OnForbidden = ForbiddenWarn
+	if text, at, ok := r.text(body, "on_forbidden", false); ok {
+		if text != ForbiddenWarn && text != ForbiddenRevoke {
+			r.fail(at, "on_forbidden is %q or %q, not %.40q", ForbiddenWarn, ForbiddenRevoke, text)
+		}
+		document.OnForbidden = text
 	}
 	document.Approvers = r.approvers(body)
 	document.Environments = r.environments(body)

@@ -90,10 +90,13 @@ func (n Need) asks(person Approver) bool {
 
 // count fills in who is counted, and the dates that bind.
 func (e *evaluation) count(counted []stand) {
-	for _, s := range counted {
+	for n, s := range counted {
 		e.verdict.ApprovedBy = append(e.verdict.ApprovedBy, s.person.Name)
 		e.verdict.ActivateBefore = nhi.Earliest(e.verdict.ActivateBefore, s.yes.ActivateBefore)
 		e.verdict.NotAfter = nhi.Earliest(e.verdict.NotAfter, s.yes.NotAfter)
+		if n == 0 || s.yes.seen < e.verdict.Seen {
+			e.verdict.Seen = s.yes.seen
+		}
 		for i := range e.verdict.Needs {
 			if need := &e.verdict.Needs[i]; need.asks(s.person) {
 				need.Have = append(need.Have, s.person.Name)

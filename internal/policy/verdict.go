@@ -103,6 +103,9 @@ type Verdict struct {
 	ActivateBefore time.Time
 	NotAfter       time.Time
 	NoApproval     bool // no rule asks for an approval
+	// Seen is how much of the approval's chain everybody counted has seen, in
+	// entries; zero where nobody is counted.
+	Seen uint64
 }
 
 // Required says what is needed, one line for each rule and group.

@@ -17,6 +17,7 @@ import (
 type grantModel struct {
 	ID            types.String `tfsdk:"id"`
 	Ticket        types.Object `tfsdk:"ticket"`
+	Trigger       types.String `tfsdk:"trigger"`
 	Status        types.String `tfsdk:"status"`
 	Active        types.Bool   `tfsdk:"active"`
 	Findings      types.List   `tfsdk:"findings"`
@@ -93,10 +94,11 @@ func targetsOf(value types.Map) map[string]targetView {
 }
 
 // wishedTargets are the targets of a request, all with one status.
-func wishedTargets(request nhi.Request, status lifecycle.Status) map[string]targetView {
+func wishedTargets(request nhi.Request, systems *lifecycle.Systems, status lifecycle.Status) map[string]targetView {
 	views := map[string]targetView{}
 	for key, access := range request.Access {
-		views[key] = restingTarget(access.System, principalOn(access.Kind, nhi.Principal(request.Approval, key)), status)
+		kind, _ := systems.Kind(access.Kind)
+		views[key] = restingTarget(access.System, principalOn(access.Kind, kind.Principal(request.Approval, key, access.Settings)), status)
 	}
 	return views
 }
@@ -196,48 +198,4 @@ func openFindings(record lifecycle.Record) []string {
 		findings = append(findings, strings.TrimSpace(key+": "+why))
 	}
 	return findings
-}
-
-// grantMemory is what is kept of a grant in private state.
-type grantMemory struct {
-	Record lifecycle.Record `json:"record"`
-	// Rested is what apply set last of pending and revoked: a read lays other
-	// statuses over it, and lifts them again.
-	Rested lifecycle.Status `json:"rested"`
-}
-
-// sparing returns the memory as it is kept. What a target issued for the
-// access, such as an SSH certificate, is in the ledger alone: it is no secret,
-// but whoever reads the state has no need of it.
-func (m grantMemory) sparing() grantMemory {
-	targets := maps.Clone(m.Record.Targets)
-	for key, target := range targets {
-		target.Evidence = ""
-		targets[key] = target
-	}
-	m.Record.Targets = targets
-	return m
-}
-
-// inForce is the request in force, as the last read or apply found it; nil
-// where nothing is, or where it is not remembered.
-func (m grantMemory) inForce(state grantModel) *nhi.Request {
-	request, err := nhi.ParseRequest(m.Record.Text)
-	if err != nil || string(m.Record.Held) != state.ActiveRequest.ValueString() || nhi.DigestOf(m.Record.Text) != m.Record.Held {
-		return nil
-	}
-	return &request
-}
-
-// newGrantMemory is the memory of a grant whose private state is lost.
-func newGrantMemory(state grantModel) grantMemory {
-	return grantMemory{Record: lifecycle.Record{Grant: nhi.ApprovalID(state.ID.ValueString())}, Rested: restedIn(state)}
-}
-
-// restedIn is the status that a grant without access rests in.
-func restedIn(model grantModel) lifecycle.Status {
-	if model.Status.ValueString() == string(lifecycle.Revoked) {
-		return lifecycle.Revoked
-	}
-	return lifecycle.Pending
 }

@@ -3,6 +3,7 @@ package provider
 import (
 	"context"
 
+	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-framework/types"
@@ -13,13 +14,11 @@ import (
 
 // ModifyPlan implements resource.ResourceWithModifyPlan. It looks at the
 // ticket and the state alone; what time, ledger and targets say, Read has put
-// into the state's status.
+// into the state's status and into private state.
 func (r *grantResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse) {
-	if req.Plan.Raw.IsNull() || r.session == nil {
+	if r.session == nil {
 		return
 	}
-	var plan grantModel
-	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
 	var state *grantModel
 	var memory grantMemory
 	if !req.State.Raw.IsNull() {
@@ -28,6 +27,12 @@ func (r *grantResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanR
 		memory = newGrantMemory(*state)
 		recall(ctx, req.Private, &memory, &resp.Diagnostics)
 	}
+	if req.Plan.Raw.IsNull() {
+		destroying(state, &resp.Diagnostics)
+		return
+	}
+	var plan grantModel
+	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
 	if resp.Diagnostics.HasError() {
 		return
 	}
@@ -46,10 +51,30 @@ func (r *grantResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanR
 	}
 	if state == nil {
 		plan.created(t, request, r.session.engine.Systems)
+		r.replacing(plan, &resp.Diagnostics)
 	} else {
-		plan.updated(*state, memory.inForce(*state), t, request, r.session.engine.Systems)
+		triggerKnown(plan, *state, memory, &resp.Diagnostics)
+		plan.updated(*state, memory, t, request, r.session.engine.Systems)
 	}
 	resp.Diagnostics.Append(resp.Plan.Set(ctx, plan)...)
+}
+
+// triggerKnown wants the trigger at plan where a new value would give access.
+func triggerKnown(plan, state grantModel, memory grantMemory, diags *diag.Diagnostics) {
+	switch {
+	case plan.Trigger.IsUnknown() && memory.Again:
+		diags.AddAttributeError(path.Root("trigger"), "Trigger not known yet",
+			"A new value of the trigger gives access, and a plan shows all access that it gives. Use a value that is known at plan, such as a variable.")
+	case !plan.Trigger.IsNull() && !plan.Trigger.Equal(state.Trigger) && !reusable(ticketOf(plan.Ticket)):
+		diags.AddAttributeWarning(path.Root("trigger"), "Trigger without effect",
+			"A trigger activates an approval that has reusable_until once more. This one serves one activation.")
+	}
+}
+
+// reusable says whether the request of a ticket names an end of its reuse.
+func reusable(t ticket) bool {
+	request, err := nhi.ParseRequest(t.Text)
+	return err == nil && !request.ReusableUntil.IsZero()
 }
 
 // created plans a new grant: pending, or active where that is assured.
@@ -65,7 +90,7 @@ func (m *grantModel) created(t ticket, request nhi.Request, systems *lifecycle.S
 	m.rest(lifecycle.Pending)
 	m.Targets = types.MapUnknown(types.ObjectType{AttrTypes: targetTypes})
 	if t.Known {
-		m.Targets = targetsMap(wishedTargets(request, lifecycle.Pending))
+		m.Targets = targetsMap(wishedTargets(request, systems, lifecycle.Pending))
 	}
 }
 
@@ -84,7 +109,7 @@ func (m *grantModel) activating(request nhi.Request, systems *lifecycle.Systems)
 	text, _ := request.Text() // parsed from one
 	m.ActiveRequest = types.StringValue(string(nhi.DigestOf(text)))
 	m.Lease, m.ActivatedAt, m.ExpiresAt = types.StringUnknown(), types.StringUnknown(), types.StringUnknown()
-	views := wishedTargets(request, lifecycle.Active)
+	views := wishedTargets(request, systems, lifecycle.Active)
 	for key, view := range views {
 		views[key] = view.with("privileges", words(privileges(systems, request.Access[key]))).
 			with("verified", types.BoolUnknown()).with("expires_at", types.StringUnknown()).
@@ -95,22 +120,29 @@ func (m *grantModel) activating(request nhi.Request, systems *lifecycle.Systems)
 
 // updated plans what apply makes of a grant. While an access is not known, it
 // may be taken away or recorded, never added.
-func (m *grantModel) updated(state grantModel, held *nhi.Request, t ticket, request nhi.Request, systems *lifecycle.Systems) {
-	wished := m.Ticket
+func (m *grantModel) updated(state grantModel, memory grantMemory, t ticket, request nhi.Request, systems *lifecycle.Systems) {
+	ticketWished, trigger := m.Ticket, m.Trigger
 	same := t.Known && ticketOf(state.Ticket).Request == t.Request
 	was := lifecycle.Status(state.Status.ValueString())
 	live := state.Active.ValueBool()
+	held := memory.inForce(state)
 	*m = state
-	m.Ticket = wished
+	m.Ticket, m.Trigger = ticketWished, trigger
 	switch {
 	case t.Identity != nhi.IdentityActive && t.Identity != "":
 		if live || was == lifecycle.Revoking || was == lifecycle.Ended {
 			m.revoking(state)
 		} else if was != lifecycle.Revoked {
-			m.waiting(t, request)
+			m.waiting(t, request, systems)
 		}
-	case lifecycle.Next(was) == lifecycle.Revoked && was != lifecycle.Revoked:
+	case was == lifecycle.Ended || was == lifecycle.Revoking:
 		m.revoking(state)
+	case same && memory.Again && !trigger.IsNull() && !trigger.IsUnknown() && !trigger.Equal(state.Trigger):
+		m.activating(request, systems)
+	case was == lifecycle.Expired || live && !same && t.Known && memory.ended(request, held, systems):
+		m.revoking(state)
+	case was == lifecycle.Approved && !live && memory.Adopt:
+		m.adopting(memory.Record, systems)
 	case t.Known && (same && was == lifecycle.Approved || t.Standing == standingAssured && !(same && live) && (!same || was == lifecycle.Pending)):
 		m.activating(request, systems)
 	case live && !same && t.Known && narrower(held, request, t, state, systems):
@@ -118,11 +150,30 @@ func (m *grantModel) updated(state grantModel, held *nhi.Request, t ticket, requ
 	case was == lifecycle.Drifted:
 		m.repairing(state, held, systems)
 	case !live && was != lifecycle.Revoked || !live && !same:
-		m.waiting(t, request)
+		m.waiting(t, request, systems)
 	case live && was == lifecycle.Approved:
 		m.Status = types.StringValue(string(lifecycle.Active)) // what was approved is not wished any more
 		m.Findings = list(nil)
 	}
+}
+
+// ended says whether the wished request is covered by the one in force and
+// would have ended already: an earlier end, before the last read.
+func (m grantMemory) ended(request nhi.Request, held *nhi.Request, systems *lifecycle.Systems) bool {
+	if held == nil || m.SeenAt.IsZero() || !held.Contains(request, systems.Privilege) {
+		return false
+	}
+	return !m.SeenAt.Before(m.Record.StartedAt.Add(request.TTL))
+}
+
+// adopting plans that what is in force becomes this resource's as it is.
+func (m *grantModel) adopting(record lifecycle.Record, systems *lifecycle.Systems) {
+	m.held(record, systems)
+	views := targetsOf(m.Targets)
+	for key, view := range views {
+		views[key] = view.with("verified", types.BoolUnknown()).with("usable_until", types.StringUnknown())
+	}
+	m.Targets = targetsMap(views)
 }
 
 // narrower says whether the request in force contains the wished one and is
@@ -132,12 +183,12 @@ func narrower(held *nhi.Request, request nhi.Request, t ticket, state grantModel
 }
 
 // waiting plans a grant that holds nothing and waits.
-func (m *grantModel) waiting(t ticket, request nhi.Request) {
+func (m *grantModel) waiting(t ticket, request nhi.Request, systems *lifecycle.Systems) {
 	findings := m.Findings
 	m.rest(lifecycle.Pending)
 	m.Findings = findings
 	if t.Known {
-		m.Targets = targetsMap(wishedTargets(request, lifecycle.Pending))
+		m.Targets = targetsMap(wishedTargets(request, systems, lifecycle.Pending))
 	}
 }
 

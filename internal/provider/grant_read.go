@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 
-	"github.com/hashicorp/terraform-plugin-framework/diag"
-	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
@@ -25,7 +23,9 @@ func (r *grantResource) Read(ctx context.Context, req resource.ReadRequest, resp
 		return
 	}
 	t := ticketOf(state.Ticket)
-	view := r.session.engine.Look(ctx, t.Text, memory.Record, lifecycle.Wish{Request: t.Request, Identity: t.Identity}, state.Active.ValueBool())
+	wish := lifecycle.Wish{Request: t.Request, Identity: t.Identity, Trigger: state.Trigger.ValueString()}
+	view := r.session.engine.Look(ctx, t.Text, memory.Record, wish, state.Active.ValueBool())
+	r.session.noteLive(state)
 	if err := errors.Join(view.Warnings...); err != nil {
 		warning(&resp.Diagnostics, "Not everything about "+state.ID.ValueString()+" could be read", err)
 	}
@@ -38,9 +38,12 @@ func (r *grantResource) Read(ctx context.Context, req resource.ReadRequest, resp
 	if !r.undecided(view) {
 		state.overlay(view, r.session.engine.Systems)
 	}
-	memory.Record = view.Record
+	liveWarnings(state, memory, view, &resp.Diagnostics)
+	memory.Record, memory.Adopt = view.Record, view.Step == lifecycle.Adopt
+	memory.Again = view.Standing != nil && view.Standing.Again
+	memory.SeenAt = view.Now
 	remember(ctx, resp.Private, memory.sparing(), &resp.Diagnostics)
-	r.restWarning(state, view, &resp.Diagnostics)
+	restWarning(state, view, &resp.Diagnostics)
 	resp.Diagnostics.Append(resp.State.Set(ctx, state)...)
 }
 
@@ -48,20 +51,6 @@ func (r *grantResource) Read(ctx context.Context, req resource.ReadRequest, resp
 // leaves nothing to say: then the state stays as it is.
 func (r *grantResource) undecided(view lifecycle.View) bool {
 	return view.Standing == nil && (view.Status == lifecycle.Pending || view.Record.Phase == lifecycle.PhaseUnfinished)
-}
-
-// restWarning says in every plan why a grant rests without access, where
-// nothing that is under way would change it.
-func (r *grantResource) restWarning(state grantModel, view lifecycle.View, diags *diag.Diagnostics) {
-	id := state.ID.ValueString()
-	switch {
-	case state.Status.ValueString() == string(lifecycle.Revoked):
-		diags.AddAttributeWarning(path.Root("status"), "Access is down",
-			id+" was revoked and stays so. To have access again, make a new request: another approval, or another term. Otherwise remove it from the configuration.")
-	case state.Status.ValueString() == string(lifecycle.Pending) && view.Standing != nil && view.Standing.Status == lifecycle.Spent:
-		diags.AddAttributeWarning(path.Root("status"), "Approval already used",
-			id+" waits, and its approval was used: one approval serves one activation. To have access again, make a new request under another approval name.")
-	}
 }
 
 // overlay lays a view over what apply set.

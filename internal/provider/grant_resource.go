@@ -8,7 +8,6 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
-	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/lifecycle"
@@ -34,45 +33,6 @@ func (r *grantResource) Configure(_ context.Context, req resource.ConfigureReque
 	r.session = configured(req.ProviderData, &resp.Diagnostics)
 }
 
-// Schema implements resource.Resource.
-func (r *grantResource) Schema(_ context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
-	resp.Schema = schema.Schema{
-		MarkdownDescription: "Approved access made real in every target system, all or nothing, until it ends. A plan shows `approved -> active`, `expired -> revoked`, `ended -> revoked` and `drifted -> active`. Destroying it revokes everywhere, and checks.",
-		Attributes: map[string]schema.Attribute{
-			"id": schema.StringAttribute{Computed: true, MarkdownDescription: "The approval's id: one grant for each."},
-			"ticket": schema.SingleNestedAttribute{
-				Required: true, MarkdownDescription: "`nhi_approval.NAME.ticket`.",
-				Attributes: requiredTexts("request", "text", "identity_status", "standing"),
-			},
-			"status":         schema.StringAttribute{Computed: true, MarkdownDescription: "`pending`, `active` or `revoked`, or what a read found: `approved`, `expired`, `drifted`, `ended`, `revoking`."},
-			"active":         schema.BoolAttribute{Computed: true, MarkdownDescription: "Whether the access is in force. Known in every plan: resources of other providers can be counted on it."},
-			"findings":       schema.ListAttribute{Computed: true, ElementType: types.StringType, MarkdownDescription: "Why the status is what it is; null where there is nothing to say."},
-			"active_request": schema.StringAttribute{Computed: true, MarkdownDescription: "The digest of the request in force; null unless active."},
-			"activated_at":   schema.StringAttribute{Computed: true, MarkdownDescription: "When the access began; null unless active."},
-			"expires_at":     schema.StringAttribute{Computed: true, MarkdownDescription: "When the access ends, fixed at activation; null unless active."},
-			"lease":          schema.StringAttribute{Computed: true, MarkdownDescription: "`ID#ACTIVATION`, for `nhi_credential`; null unless active."},
-			"targets": schema.MapNestedAttribute{
-				Computed: true, MarkdownDescription: "Each target by its key in the approval's `access`.",
-				NestedObject: schema.NestedAttributeObject{Attributes: targetAttributes()},
-			},
-		},
-	}
-}
-
-func targetAttributes() map[string]schema.Attribute {
-	return map[string]schema.Attribute{
-		"system":       schema.StringAttribute{Computed: true, MarkdownDescription: "The name of the system; null for `external`."},
-		"principal":    schema.StringAttribute{Computed: true, MarkdownDescription: "The name of the account on the system; null for `external`."},
-		"status":       schema.StringAttribute{Computed: true, MarkdownDescription: "As the grant's, for this target."},
-		"verified":     schema.BoolAttribute{Computed: true, MarkdownDescription: "Whether the target itself, or a probe, confirmed the status."},
-		"privileges":   schema.ListAttribute{Computed: true, ElementType: types.StringType, MarkdownDescription: "What is held, in words."},
-		"findings":     schema.ListAttribute{Computed: true, ElementType: types.StringType, MarkdownDescription: "What differs on the target, or why a removal is not confirmed."},
-		"expires_at":   schema.StringAttribute{Computed: true, MarkdownDescription: "When the access ends on this target."},
-		"enforced_by":  schema.StringAttribute{Computed: true, MarkdownDescription: "`target`: it refuses by itself after the end. `apply`: the next apply or sweep ends it."},
-		"usable_until": schema.StringAttribute{Computed: true, MarkdownDescription: "Until when what was issued may work if its removal is never confirmed; null where nothing is usable or there is no such end."},
-	}
-}
-
 // Create implements resource.Resource.
 func (r *grantResource) Create(ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse) {
 	var plan grantModel
@@ -87,20 +47,21 @@ func (r *grantResource) Create(ctx context.Context, req resource.CreateRequest, 
 		return
 	}
 	plan.ID = types.StringValue(string(request.Approval))
-	record := lifecycle.Record{Grant: request.Approval}
+	memory := grantMemory{Record: lifecycle.Record{Grant: request.Approval}, Holder: newHolder()}
 	if plan.Status.ValueString() == string(lifecycle.Active) {
-		record = r.activate(ctx, t, record, &plan, &resp.Diagnostics)
+		r.activate(ctx, t, &memory, &plan, &resp.Diagnostics)
 		if resp.Diagnostics.HasError() {
 			return // nothing is in state, so the next apply tries again
 		}
 	} else {
-		plan.Targets = targetsMap(wishedTargets(request, lifecycle.Pending))
+		plan.Targets = targetsMap(wishedTargets(request, r.session.engine.Systems, lifecycle.Pending))
 		// The ledger may hold this grant as active: its accounts are remembered.
 		if seen, err := r.session.engine.Record(ctx, request.Approval); err == nil {
-			record = seen
+			memory.Record = seen
 		}
 	}
-	remember(ctx, resp.Private, grantMemory{Record: record, Rested: restedIn(plan)}.sparing(), &resp.Diagnostics)
+	memory.Rested = restedIn(plan)
+	remember(ctx, resp.Private, memory.sparing(), &resp.Diagnostics)
 	resp.Diagnostics.Append(resp.State.Set(ctx, plan)...)
 }
 
@@ -129,21 +90,42 @@ func (r *grantResource) requested(t ticket, diags *diag.Diagnostics) nhi.Request
 
 // activate puts the ticket's request in force and writes the outcome into the
 // plan.
-func (r *grantResource) activate(ctx context.Context, t ticket, known lifecycle.Record, plan *grantModel, diags *diag.Diagnostics) lifecycle.Record {
-	record, err := r.session.engine.Activate(ctx, t.Text, known)
+func (r *grantResource) activate(ctx context.Context, t ticket, memory *grantMemory, plan *grantModel, diags *diag.Diagnostics) {
+	if memory.Holder == "" {
+		memory.Holder = newHolder() // imported, or from an earlier release
+	}
+	ask := lifecycle.Ask{Text: t.Text, Trigger: plan.Trigger.ValueString(), Holder: memory.Holder}
+	record, err := r.session.engine.Activate(ctx, ask, memory.Record)
+	memory.Record = record
 	var left *lifecycle.RevokeError
 	if record.Phase == lifecycle.PhaseActive && record.Held == t.Request && (err == nil || errors.As(err, &left)) {
 		if err != nil { // the new access stands, and something replaced is left over
 			warning(diags, "Access that was replaced is not confirmed as removed", err)
 		}
 		plan.held(record, r.session.engine.Systems)
-		return record
+		memory.Held = record.Holder == memory.Holder
+		return
 	}
 	if err == nil {
 		err = fmt.Errorf("another request is in force: %s: %w", record.Held.Short(), lifecycle.ErrOvertaken)
 	}
 	failure(diags, path.Root("ticket"), "Access not granted", err)
-	return record
+}
+
+// adopt makes what is in force this resource's, as the plan showed it.
+func (r *grantResource) adopt(ctx context.Context, memory *grantMemory, plan *grantModel, diags *diag.Diagnostics) {
+	holder := memory.Holder
+	if holder == "" {
+		holder = newHolder()
+	}
+	record, err := r.session.engine.Adopt(ctx, memory.Record, holder)
+	memory.Record = record
+	if err != nil {
+		failure(diags, path.Root("status"), "Access not adopted", err)
+		return
+	}
+	memory.Holder, memory.Held = holder, true
+	plan.held(record, r.session.engine.Systems)
 }
 
 // Update implements resource.Resource: it does what the plan showed, or fails.
@@ -153,7 +135,6 @@ func (r *grantResource) Update(ctx context.Context, req resource.UpdateRequest, 
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
 	memory := newGrantMemory(state)
 	recall(ctx, req.Private, &memory, &resp.Diagnostics)
-	record := memory.Record
 	if resp.Diagnostics.HasError() {
 		return
 	}
@@ -162,15 +143,16 @@ func (r *grantResource) Update(ctx context.Context, req resource.UpdateRequest, 
 	case lifecycle.Activate:
 		r.requested(ticketOf(plan.Ticket), &resp.Diagnostics)
 		if !resp.Diagnostics.HasError() {
-			record = r.activate(ctx, ticketOf(plan.Ticket), record, &plan, &resp.Diagnostics)
+			r.activate(ctx, ticketOf(plan.Ticket), &memory, &plan, &resp.Diagnostics)
 		}
+	case lifecycle.Adopt:
+		r.adopt(ctx, &memory, &plan, &resp.Diagnostics)
 	case lifecycle.Repair:
-		record = r.repair(ctx, record, &plan, &resp.Diagnostics)
+		memory.Record = r.repair(ctx, memory.Record, &plan, &resp.Diagnostics)
 	case lifecycle.Revoke:
-		record = r.revoke(ctx, record, reason(plan, state), &plan, targetsOf(state.Targets), &resp.Diagnostics)
+		memory.Record = r.revoke(ctx, memory.Record, reason(plan, state), &plan, targetsOf(state.Targets), &resp.Diagnostics)
 		resp.Diagnostics.Append(resp.State.Set(ctx, plan)...) // also with an error: it shows what is open
 	}
-	memory.Record = record
 	if !resp.Diagnostics.HasError() {
 		memory.Rested = restedIn(plan)
 	}
@@ -191,8 +173,10 @@ func step(plan, state grantModel) lifecycle.Step {
 		return lifecycle.Revoke
 	case planned != lifecycle.Active:
 		return lifecycle.Rest
-	case !plan.ActiveRequest.Equal(state.ActiveRequest) && plan.ActiveRequest.ValueString() == string(ticketOf(plan.Ticket).Request):
+	case plan.Lease.IsUnknown() && plan.ActiveRequest.ValueString() == string(ticketOf(plan.Ticket).Request):
 		return lifecycle.Activate
+	case !state.Active.ValueBool():
+		return lifecycle.Adopt
 	case was == lifecycle.Drifted:
 		return lifecycle.Repair
 	default:
@@ -243,6 +227,10 @@ func (r *grantResource) Delete(ctx context.Context, req resource.DeleteRequest, 
 		return
 	}
 	r.session.applying(ctx, &resp.Diagnostics)
+	if now, err := r.session.engine.Record(ctx, record.Grant); err == nil && memory.lost(now) {
+		resp.Diagnostics.AddWarning("Access left to another resource", state.ID.ValueString()+" is held by another nhi_grant now, which took it over. This one is removed without it.")
+		return
+	}
 	r.revoke(ctx, record, lifecycle.ReasonDestroyed, &state, targetsOf(state.Targets), &resp.Diagnostics)
 	if resp.Diagnostics.HasError() {
 		resp.Diagnostics.Append(resp.State.Set(ctx, state)...)

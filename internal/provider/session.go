@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
@@ -36,6 +37,7 @@ type session struct {
 	scope       types.String
 	requester   types.String // path of the requester's key; null where nobody is proven
 	readOnly    bool
+	live        sync.Map // ids of grants that a read of this run found in force
 }
 
 // Configure implements provider.Provider. It never fails because of ledger,

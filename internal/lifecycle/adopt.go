@@ -1,0 +1,54 @@
+package lifecycle
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/ledger"
+)
+
+// Adopt makes a resource instance the holder of a grant that is in force
+// already, because its state was lost, or another one held it. Known is what
+// the caller has seen: where another request or another activation is in force,
+// the error is ErrOvertaken. It gives nothing that is not in force: nhi.ErrEnded
+// where the grant is not active any more.
+func (e *Engine) Adopt(ctx context.Context, known Record, holder string) (Record, error) {
+	op, err := e.begin(ctx, known.Grant)
+	if err == nil {
+		err = op.follows(known)
+	}
+	if err != nil {
+		return known, err
+	}
+	op.relies(known.Heads)
+	now, err := e.Time(ctx)
+	if err != nil {
+		return op.record, err
+	}
+	identity, _, err := e.identity(ctx, known.Grant.Identity())
+	if err != nil {
+		return op.record, err
+	}
+	if op.record.Held != known.Held || op.record.Activation != known.Activation {
+		return op.record, fmt.Errorf("%s is in force, and %s was: %w", op.record.Held.Short(), known.Held.Short(), ErrOvertaken)
+	}
+	if err := inForce(op.record, Lease{known.Grant, known.Activation}, identity, now); err != nil {
+		return op.record, err
+	}
+	err = op.hold(ctx, holder)
+	return op.record, err
+}
+
+// hold records who holds the grant from now on, where that is not on record.
+func (o *operation) hold(ctx context.Context, holder string) error {
+	if holder == "" || holder == o.record.Holder {
+		return nil
+	}
+	return o.append(ctx, ledger.HolderBody{Holder: holder, Activation: o.record.Activation})
+}
+
+// HeldByAnother says whether a record names another holder than this one. Where
+// either is not known, it does not.
+func (r *Record) HeldByAnother(holder string) bool {
+	return holder != "" && r.Holder != "" && holder != r.Holder && r.holds()
+}
