@@ -144,6 +144,40 @@ func (e *Engine) TakeBack(ctx context.Context, text string) error {
 	})
 }
 
+// Terms returns the highest term on record of a request: of all that ever
+// asked for the same in its approval's chain, taken back or not; 0 where none
+// did.
+func (e *Engine) Terms(ctx context.Context, text string) (int, error) {
+	request, err := nhi.ParseRequest(text)
+	if err != nil {
+		return 0, err
+	}
+	book, err := e.Book()
+	if err != nil {
+		return 0, err
+	}
+	chain, err := book.Read(ctx, ledger.ApprovalChain(request.Approval))
+	if err != nil {
+		return 0, err
+	}
+	highest := 0
+	for _, entry := range chain.Entries {
+		body, ok := entry.Body.(ledger.RequestBody)
+		if !ok {
+			continue
+		}
+		other, err := nhi.ParseRequest(body.Text)
+		if err != nil || other.Term <= highest {
+			continue
+		}
+		term := other.Term
+		if other.Term = request.Term; mustText(other) == text {
+			highest = term
+		}
+	}
+	return highest, nil
+}
+
 // asks says whether a request stands on record: the last word on it is a
 // request, and no withdrawal.
 func asks(chain ledger.Chain, request nhi.Digest) bool {

@@ -18,12 +18,12 @@ type Document struct {
 	ActivateWithin time.Duration // the longest that an approval may wait for its use
 	// ReuseWithin is the longest that an approval may be used again and again,
 	// where its request names an end of that; ActivateWithin where it is zero.
-	ReuseWithin time.Duration
-	OnForbidden string // what becomes of access in force that is not allowed any more
-	Approvers      []Approver
-	Environments   []Environment
-	Rules          []Rule     // in order: the first that matches decides
-	Digest         nhi.Digest // of the exact bytes
+	ReuseWithin  time.Duration
+	OnForbidden  string // what becomes of access in force that is not allowed any more
+	Approvers    []Approver
+	Environments []Environment
+	Rules        []Rule     // in order: the first that matches decides
+	Digest       nhi.Digest // of the exact bytes
 }
 
 // What becomes of access in force that the policy does not allow any more.

@@ -24,6 +24,9 @@ type approvalModel struct {
 	Justification types.String `tfsdk:"justification"`
 	TTL           types.String `tfsdk:"ttl"`
 	OnPending     types.String `tfsdk:"on_pending"`
+	ReusableUntil types.String `tfsdk:"reusable_until"`
+	Renewal       types.Int64  `tfsdk:"renewal"`
+	RenewBefore   types.String `tfsdk:"renew_before"`
 	Request       types.String `tfsdk:"request"`
 	Status        types.String `tfsdk:"status"`
 	CoveredBy     types.String `tfsdk:"covered_by"`

@@ -25,7 +25,7 @@ type built struct {
 // unknown; what is wrong is an error on its attribute. Where the ledger cannot
 // be asked for its id and held is set, the held one's is used: a request that
 // stands must not change because the ledger is away.
-func (r *approvalResource) build(model approvalModel, held *ticket, diags *diag.Diagnostics) built {
+func (r *approvalResource) build(model approvalModel, term int, held *ticket, diags *diag.Diagnostics) built {
 	b := built{id: types.StringUnknown()}
 	read, known := accesses(model.Access, r.kinds, diags)
 	subject, subjectKnown := subjectOf(model.Subject)
@@ -47,7 +47,7 @@ func (r *approvalResource) build(model approvalModel, held *ticket, diags *diag.
 		return b
 	}
 	b.id = types.StringValue(string(id))
-	if !known || model.TTL.IsUnknown() {
+	if !known || model.TTL.IsUnknown() || model.ReusableUntil.IsUnknown() || model.Renewal.IsUnknown() {
 		return b
 	}
 	ttl, err := nhi.ParseTTL(model.TTL.ValueString())
@@ -55,7 +55,8 @@ func (r *approvalResource) build(model approvalModel, held *ticket, diags *diag.
 		failure(diags, path.Root("ttl"), "Invalid duration", err)
 		return b
 	}
-	b.request = nhi.Request{Approval: id, Term: 1, Owner: subject.Owner, Kind: subject.Kind, Purpose: subject.Purpose, TTL: ttl, Access: read}
+	reusableUntil, _ := nhi.ParseTime(model.ReusableUntil.ValueString()) // checked, or null
+	b.request = nhi.Request{Approval: id, Term: term, ReusableUntil: reusableUntil, Owner: subject.Owner, Kind: subject.Kind, Purpose: subject.Purpose, TTL: ttl, Access: read}
 	if !locate(r.session.engine.Systems, read, diags) || diags.HasError() {
 		return b
 	}
@@ -98,17 +99,20 @@ func (r *approvalResource) ModifyPlan(ctx context.Context, req resource.ModifyPl
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
 	var state *approvalModel
 	var held *ticket
+	var memory approvalMemory
 	if !req.State.Raw.IsNull() {
 		state = &approvalModel{}
 		resp.Diagnostics.Append(req.State.Get(ctx, state)...)
 		t := ticketOf(state.Ticket)
 		held = &t
+		recall(ctx, req.Private, &memory, &resp.Diagnostics)
 	}
 	if resp.Diagnostics.HasError() {
 		return
 	}
 	var problems diag.Diagnostics
-	b := r.build(plan, held, &problems)
+	checkReuse(plan, &problems)
+	b := r.build(plan, term(plan, state, held, memory), held, &problems)
 	if problems.HasError() && state != nil && sameWish(plan, *state) {
 		// What stands is not asked for again: a system that is gone or broken
 		// must not keep access from being removed.
@@ -126,7 +130,7 @@ func (r *approvalResource) ModifyPlan(ctx context.Context, req resource.ModifyPl
 		resp.RequiresReplace = append(resp.RequiresReplace, path.Root("id"))
 		state, held = nil, nil
 	}
-	r.planComputed(&plan, state, held, b, &resp.Diagnostics)
+	r.planComputed(&plan, state, held, b, memory, &resp.Diagnostics)
 	if resp.Diagnostics.HasError() {
 		return
 	}
@@ -136,6 +140,7 @@ func (r *approvalResource) ModifyPlan(ctx context.Context, req resource.ModifyPl
 // sameWish says whether the configuration asks for what the state holds.
 func sameWish(plan, state approvalModel) bool {
 	return plan.Access.Equal(state.Access) && plan.TTL.Equal(state.TTL) && plan.Name.Equal(state.Name) &&
+		plan.ReusableUntil.Equal(state.ReusableUntil) && plan.Renewal.Equal(state.Renewal) &&
 		textAt(plan.Subject, "id").Equal(textAt(state.Subject, "id")) &&
 		textAt(plan.Subject, "owner").Equal(textAt(state.Subject, "owner")) &&
 		textAt(plan.Subject, "purpose").Equal(textAt(state.Subject, "purpose")) &&
@@ -144,7 +149,7 @@ func sameWish(plan, state approvalModel) bool {
 
 // planComputed plans every computed value: as it is where the request stays,
 // and afresh where it is new or changed.
-func (r *approvalResource) planComputed(plan *approvalModel, state *approvalModel, held *ticket, b built, diags *diag.Diagnostics) {
+func (r *approvalResource) planComputed(plan *approvalModel, state *approvalModel, held *ticket, b built, memory approvalMemory, diags *diag.Diagnostics) {
 	t := ticket{Text: b.text, Known: b.known, Identity: b.identityStatus, Standing: standingOpen}
 	if b.known {
 		t.Request = nhi.DigestOf(b.text)
@@ -162,14 +167,25 @@ func (r *approvalResource) planComputed(plan *approvalModel, state *approvalMode
 		return
 	}
 	if held != nil && !b.known {
-		// It may turn out to be what stands: nothing is said before that.
-		t.Standing = held.Standing
-		plan.Ticket = t.object()
-		plan.Status, plan.CoveredBy, plan.Request = types.StringUnknown(), types.StringUnknown(), types.StringUnknown()
-		unknown := types.ListUnknown(types.StringType)
-		plan.Required, plan.ApprovedBy, plan.Findings = unknown, unknown, unknown
+		r.planUnknown(plan, held, t)
 		return
 	}
+	r.planAfresh(plan, b, t, memory, diags)
+}
+
+// planUnknown plans a request that may turn out to be what stands: nothing is
+// said before that.
+func (r *approvalResource) planUnknown(plan *approvalModel, held *ticket, t ticket) {
+	t.Standing = held.Standing
+	plan.Ticket = t.object()
+	plan.Status, plan.CoveredBy, plan.Request = types.StringUnknown(), types.StringUnknown(), types.StringUnknown()
+	unknown := types.ListUnknown(types.StringType)
+	plan.Required, plan.ApprovedBy, plan.Findings = unknown, unknown, unknown
+}
+
+// planAfresh plans a request that is new or changed. One that the request in
+// force contains asks nobody.
+func (r *approvalResource) planAfresh(plan *approvalModel, b built, t ticket, memory approvalMemory, diags *diag.Diagnostics) {
 	t.Standing = r.standing(*plan, b, diags)
 	plan.Ticket = t.object()
 	plan.CoveredBy, plan.ApprovedBy, plan.Findings = types.StringNull(), list(nil), list(nil)
@@ -178,14 +194,21 @@ func (r *approvalResource) planComputed(plan *approvalModel, state *approvalMode
 	if t.Standing == standingAssured {
 		plan.Status = types.StringValue(string(policy.StatusApproved))
 	}
-	if b.known {
-		plan.Request = types.StringValue(string(t.Request))
-		if needs, ok := r.needs(b.request); ok {
-			plan.Required = list(policy.Verdict{Needs: needs}.Required())
-			if t.Standing == standingOpen {
-				waiting(diags, b.request, needs, r.session.engine.Systems)
-			}
-		}
+	if !b.known {
+		return
+	}
+	plan.Request = types.StringValue(string(t.Request))
+	covered := r.coveredBy(memory, b.request, b.text)
+	if covered != "" {
+		plan.Status, plan.CoveredBy = types.StringValue(string(policy.StatusApproved)), types.StringValue(string(covered))
+	}
+	needs, ok := r.needs(b.request)
+	if !ok {
+		return
+	}
+	plan.Required = list(policy.Verdict{Needs: needs}.Required())
+	if t.Standing == standingOpen && covered == "" {
+		r.waiting(diags, b.request, needs, nil, memory)
 	}
 }
 

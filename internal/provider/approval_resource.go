@@ -58,7 +58,7 @@ func (r *approvalResource) Create(ctx context.Context, req resource.CreateReques
 		return
 	}
 	r.session.applying(ctx, &resp.Diagnostics)
-	r.ask(ctx, &plan, &resp.Diagnostics)
+	r.ask(ctx, &plan, nil, approvalMemory{}, &resp.Diagnostics)
 	if resp.Diagnostics.HasError() {
 		return
 	}
@@ -67,8 +67,8 @@ func (r *approvalResource) Create(ctx context.Context, req resource.CreateReques
 
 // ask records the request and evaluates it. An assured one that is not
 // approved is an error, after it was recorded and before any state is written.
-func (r *approvalResource) ask(ctx context.Context, plan *approvalModel, diags *diag.Diagnostics) {
-	built := r.build(*plan, nil, diags)
+func (r *approvalResource) ask(ctx context.Context, plan, state *approvalModel, memory approvalMemory, diags *diag.Diagnostics) {
+	built := r.build(*plan, askedTerm(*plan, state, memory), nil, diags)
 	if diags.HasError() {
 		return
 	}
@@ -89,6 +89,10 @@ func (r *approvalResource) ask(ctx context.Context, plan *approvalModel, diags *
 		failure(diags, path.Root("access"), "Request not recorded", err)
 		return
 	}
+	if err := r.session.engine.Observe(ctx, built.text); err != nil {
+		failure(diags, path.Root("access"), "The account that is to be taken over could not be looked at", err)
+		return
+	}
 	if standing, err = r.session.engine.Standing(ctx, built.text); err != nil {
 		failure(diags, path.Root("access"), "Request not evaluated", err)
 		return
@@ -97,6 +101,11 @@ func (r *approvalResource) ask(ctx context.Context, plan *approvalModel, diags *
 	if assured && !standing.Approved() && standing.Status != lifecycle.Spent {
 		failure(diags, path.Root("on_pending"), "Not approved",
 			fmt.Errorf("%s is recorded and %s: %s: %w", plan.ID.ValueString(), standing.Status, joinReasons(standing), nhi.ErrNotApproved))
+		return
+	}
+	if covered := plan.CoveredBy.ValueString(); covered != "" && covered != string(standing.CoveredBy) {
+		failure(diags, path.Root("covered_by"), "Not covered any more",
+			fmt.Errorf("the plan rested on the request %s, which is not in force any more: %w", nhi.Digest(covered).Short(), nhi.ErrNotApproved))
 		return
 	}
 	r.fill(plan, built, standing, diags)
@@ -172,9 +181,11 @@ func (r *approvalResource) Read(ctx context.Context, req resource.ReadRequest, r
 	state.Required = list(standing.Verdict.Required())
 	state.ApprovedBy = list(standing.Verdict.ApprovedBy)
 	state.CoveredBy = optional(string(standing.CoveredBy))
-	if request, err := nhi.ParseRequest(t.Text); err == nil && status == policy.StatusPending && t.Identity == nhi.IdentityActive {
-		waiting(&resp.Diagnostics, request, standing.Verdict.Needs, r.session.engine.Systems)
-	}
+	var memory approvalMemory
+	recall(ctx, req.Private, &memory, &resp.Diagnostics)
+	r.recallTerms(ctx, state, standing, &memory)
+	remember(ctx, resp.Private, memory, &resp.Diagnostics)
+	r.stays(&resp.Diagnostics, t, status, standing, memory)
 	resp.Diagnostics.Append(resp.State.Set(ctx, state)...)
 }
 
@@ -199,7 +210,11 @@ func (r *approvalResource) Update(ctx context.Context, req resource.UpdateReques
 	planned, held := ticketOf(plan.Ticket), ticketOf(state.Ticket)
 	asks := !planned.Known || planned.Request != held.Request || !plan.Justification.Equal(state.Justification) || planned.Standing != held.Standing
 	if asks {
-		r.ask(ctx, &plan, &resp.Diagnostics)
+		var memory approvalMemory
+		recall(ctx, req.Private, &memory, &resp.Diagnostics)
+		r.ask(ctx, &plan, &state, memory, &resp.Diagnostics)
+		memory.Due = false // the next term was asked for
+		remember(ctx, resp.Private, memory, &resp.Diagnostics)
 	}
 	if resp.Diagnostics.HasError() {
 		return

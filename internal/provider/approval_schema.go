@@ -54,6 +54,18 @@ func (r *approvalResource) Schema(_ context.Context, _ resource.SchemaRequest, r
 				MarkdownDescription: "`wait` (default): while the approval is missing, apply records the request, grants nothing and succeeds. `error`: the plan shows the grant as active, and apply does that or fails.",
 				Validators:          []validator.String{checked(checkOnPending)},
 			},
+			"reusable_until": schema.StringAttribute{
+				Optional: true, MarkdownDescription: "Asks for an approval that serves many activations until then (RFC 3339, UTC): one for each new value of the grant's `trigger`, each for `ttl`. Approvers sign it.",
+				Validators: []validator.String{checked(checkTime)},
+			},
+			"renewal": schema.Int64Attribute{
+				Optional: true, MarkdownDescription: "Raise it by one to ask for another term of the same: a request of its own, which needs approval. The term in force runs on meanwhile.",
+				Validators: []validator.Int64{atLeastOne{}},
+			},
+			"renew_before": schema.StringAttribute{
+				Optional: true, MarkdownDescription: "Asks for the next term by itself, that long before the term in force ends, as a Go duration such as `168h`. A plan within that time shows the new request.",
+				Validators: []validator.String{checked(checkTTL)},
+			},
 			"request":     schema.StringAttribute{Computed: true, MarkdownDescription: "The digest of the request text. It is what approvers sign."},
 			"status":      schema.StringAttribute{Computed: true, MarkdownDescription: "`pending`, `approved`, `denied`, `lapsed` or `withdrawn`."},
 			"covered_by":  schema.StringAttribute{Computed: true, MarkdownDescription: "The digest of another signed request that contains this one."},

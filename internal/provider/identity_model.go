@@ -19,6 +19,7 @@ type identityModel struct {
 	TTL       types.String `tfsdk:"ttl"`
 	ExpiresAt types.String `tfsdk:"expires_at"`
 	Enabled   types.Bool   `tfsdk:"enabled"`
+	Source    types.String `tfsdk:"source"`
 	Status    types.String `tfsdk:"status"`
 	Findings  types.List   `tfsdk:"findings"`
 	Subject   types.Object `tfsdk:"subject"`

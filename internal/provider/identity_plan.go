@@ -40,7 +40,14 @@ func (r *identityResource) ModifyPlan(ctx context.Context, req resource.ModifyPl
 		}
 		plan.ID = state.ID
 	}
-	plan.Status = plannedIdentityStatus(plan, config, state)
+	var memory identityMemory
+	if state != nil {
+		recall(ctx, req.Private, &memory, &resp.Diagnostics)
+	}
+	if state == nil || !plan.Source.Equal(state.Source) {
+		r.checkSource(ctx, plan.Source, &resp.Diagnostics)
+	}
+	plan.Status = plannedIdentityStatus(plan, config, state, memory)
 	plan.ExpiresAt = plannedEnd(plan, config, state)
 	plan.Subject = plan.subject()
 	plan.Findings = list(nil)
@@ -63,12 +70,14 @@ func (r *identityResource) plannedID(name types.String) types.String {
 
 // plannedIdentityStatus is what apply will make of the identity. One that Read
 // found ended stays so until its end is moved.
-func plannedIdentityStatus(plan, config identityModel, state *identityModel) types.String {
+func plannedIdentityStatus(plan, config identityModel, state *identityModel, memory identityMemory) types.String {
 	switch {
 	case plan.Enabled.IsUnknown():
 		return types.StringUnknown()
 	case !plan.Enabled.ValueBool():
 		return types.StringValue(string(nhi.IdentityDisabled))
+	case state != nil && orphanStays(plan, *state, memory):
+		return state.Status
 	case state == nil || state.Status.ValueString() != string(nhi.IdentityExpired) || endMoved(config, *state):
 		return types.StringValue(string(nhi.IdentityActive))
 	default:

@@ -35,6 +35,8 @@ type identityResource struct{ session *session }
 type identityMemory struct {
 	Started string `json:"started"` // when its ttl began
 	Ledger  string `json:"ledger"`  // id of the ledger that knows it
+	// OwnerKnown is what the source said last of the owner.
+	OwnerKnown bool `json:"owner_known"`
 }
 
 // Metadata implements resource.Resource.
@@ -82,6 +84,10 @@ func (r *identityResource) Schema(_ context.Context, _ resource.SchemaRequest, r
 			"enabled": schema.BoolAttribute{
 				Optional: true, Computed: true, Default: booldefault.StaticBool(true),
 				MarkdownDescription: "False takes every grant of the identity away, in the same plan. Default: `true`.",
+			},
+			"source": schema.StringAttribute{
+				Optional: true, MarkdownDescription: "The name of a system in the provider block that knows people (`vault`). When it says that it has no such `owner`, or has shut the owner out, the identity is `orphaned`, and every grant of it is taken away in the same plan. Until then a changed `owner` is looked up at the next read.",
+				Validators: []validator.String{checked(nhi.CheckName)},
 			},
 			"status":   schema.StringAttribute{Computed: true, MarkdownDescription: "`active`, `disabled`, `expired` or `orphaned`."},
 			"findings": schema.ListAttribute{Computed: true, ElementType: types.StringType, MarkdownDescription: "Why the status is what it is; null where there is nothing to say."},
@@ -243,6 +249,11 @@ func (r *identityResource) Read(ctx context.Context, req resource.ReadRequest, r
 	case state.Status.ValueString() == string(nhi.IdentityActive) && !identity.ExpiresAt.IsZero() && !now.Before(identity.ExpiresAt):
 		state.Status = types.StringValue(string(nhi.IdentityExpired))
 		state.Findings = list([]string{"it ended " + nhi.FormatTime(identity.ExpiresAt)})
+	default:
+		var memory identityMemory
+		recall(ctx, req.Private, &memory, &resp.Diagnostics)
+		r.lookUpOwner(ctx, &state, &memory, &resp.Diagnostics)
+		remember(ctx, resp.Private, memory, &resp.Diagnostics)
 	}
 	resp.Diagnostics.Append(resp.State.Set(ctx, state)...)
 }
