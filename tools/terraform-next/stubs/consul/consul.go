@@ -1,0 +1,10 @@
+// Package consul stands in for Terraform's backend "consul".
+package consul
+
+import (
+	"github.com/hashicorp/terraform/internal/backend"
+	"github.com/hashicorp/terraform/internal/legacy"
+)
+
+// New returns a backend that only says that it is not there.
+func New() backend.Backend { return legacy.Missing("consul") }

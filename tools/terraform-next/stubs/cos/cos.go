@@ -1,0 +1,10 @@
+// Package cos stands in for Terraform's backend "cos".
+package cos
+
+import (
+	"github.com/hashicorp/terraform/internal/backend"
+	"github.com/hashicorp/terraform/internal/legacy"
+)
+
+// New returns a backend that only says that it is not there.
+func New() backend.Backend { return legacy.Missing("cos") }

@@ -1,0 +1,10 @@
+// Package kubernetes stands in for Terraform's backend "kubernetes".
+package kubernetes
+
+import (
+	"github.com/hashicorp/terraform/internal/backend"
+	"github.com/hashicorp/terraform/internal/legacy"
+)
+
+// New returns a backend that only says that it is not there.
+func New() backend.Backend { return legacy.Missing("kubernetes") }
