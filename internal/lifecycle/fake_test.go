@@ -55,6 +55,7 @@ type object struct {
 	id, mark   string
 	enabled    bool
 	privileges []string
+	before     []string // what it held before it was taken over
 	end        time.Time
 }
 
@@ -92,6 +93,9 @@ func (f *fakeSystem) find(a connector.Account) (found *object, ours bool) {
 	return o, o.mark == a.Mark.String() && (a.ID == "" || a.ID == o.id)
 }
 
+// takenOver says whether an account was there before us.
+func takenOver(a connector.Account) bool { return a.Access.Text("adopt") != "" }
+
 func (f *fakeSystem) observe(a connector.Account) connector.Observation {
 	seen := connector.Observation{Principal: a.Principal, Verified: true, EnforcedBy: connector.EnforcedByApply}
 	o, ours := f.find(a)
@@ -128,10 +132,22 @@ func (f *fakeSystem) observe(a connector.Account) connector.Observation {
 // act carries out one verb on one account.
 func (f *fakeSystem) act(verb string, a connector.Account) connector.Outcome {
 	o, ours := f.find(a)
+	if takenOver(a) && o != nil && o.mark == "" && o.id == a.ID && (verb == "prepare" || verb == "release" || verb == "revoke") {
+		if verb != "prepare" {
+			return f.released(a, o)
+		}
+		o.mark, o.before, ours = a.Mark.String(), o.privileges, true
+	}
 	foreign := o != nil && !ours
 	switch {
 	case foreign:
 		return connector.Outcome{Observation: f.observe(a), Err: fmt.Errorf("%s: %w", a.Principal, nhi.ErrForeign)}
+	case verb == "release" && o != nil:
+		o.mark, o.privileges = "", o.before
+		return f.released(a, o)
+	case verb == "revoke" && o != nil && a.Access.Text("on_revoke") == "disable":
+		o.mark, o.enabled, o.privileges = "", false, nil
+		return f.released(a, o)
 	case verb == "revoke":
 		delete(f.objects, f.nameOf(a))
 		maps.DeleteFunc(f.issued, func(_, mark string) bool { return mark == a.Mark.String() })
@@ -140,7 +156,7 @@ func (f *fakeSystem) act(verb string, a connector.Account) connector.Outcome {
 	case verb == "prepare" && o == nil:
 		f.last++
 		f.objects[f.nameOf(a)] = &object{id: fmt.Sprintf("%s-%d", f.name, f.last), mark: a.Mark.String()}
-	case verb == "prepare" && !f.fixed:
+	case verb == "prepare" && !f.fixed && !takenOver(a):
 		o.enabled, o.privileges = false, nil
 	case verb == "enable" && o == nil:
 		return connector.Outcome{Observation: f.observe(a), Err: fmt.Errorf("%s: prepare it first", a.Principal)}
@@ -148,6 +164,10 @@ func (f *fakeSystem) act(verb string, a connector.Account) connector.Outcome {
 		o.enabled, o.privileges, o.end = true, a.Access.Items("roles"), a.NotAfter
 	}
 	return connector.Outcome{Observation: f.observe(a)}
+}
+
+func (f *fakeSystem) released(a connector.Account, o *object) connector.Outcome {
+	return connector.Outcome{Observation: connector.Observation{Principal: a.Principal, ID: o.id, State: connector.Released, Verified: true}}
 }
 
 // call carries out one verb on all accounts, with what goes wrong on the way.
@@ -228,6 +248,7 @@ type fakeConnection struct {
 var (
 	_ connector.Connector = (*fakeConnection)(nil)
 	_ connector.Issuer    = (*fakeConnection)(nil)
+	_ connector.Adopter   = (*fakeConnection)(nil)
 )
 
 // fakeHoldings answers for one system.
@@ -289,6 +310,28 @@ func (c *fakeConnection) Enable(ctx context.Context, a []connector.Account) []co
 // Revoke implements connector.Connector.
 func (c *fakeConnection) Revoke(ctx context.Context, a []connector.Account) []connector.Outcome {
 	return c.do(ctx, "revoke", a)
+}
+
+// Release implements connector.Adopter.
+func (c *fakeConnection) Release(ctx context.Context, a []connector.Account) []connector.Outcome {
+	return c.do(ctx, "release", a)
+}
+
+// Appraise implements connector.Adopter.
+func (c *fakeConnection) Appraise(_ context.Context, name string) (connector.Sighting, error) {
+	c.log.add("appraise %s", c.name)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	o := c.objects[name]
+	switch {
+	case c.meet != nil && c.meet("appraise", name) != "":
+		return connector.Sighting{}, errFake
+	case o == nil:
+		return connector.Sighting{}, fmt.Errorf("there is no %s: %w", name, nhi.ErrInvalid)
+	case o.mark != "":
+		return connector.Sighting{}, fmt.Errorf("%s is taken: %w", name, nhi.ErrForeign)
+	}
+	return connector.Sighting{Principal: name, ID: o.id, Privileges: o.privileges}, nil
 }
 
 // Probe implements connector.Connector.

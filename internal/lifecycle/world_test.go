@@ -354,8 +354,13 @@ func (w *world) killed(after int) *Engine {
 func (w *world) fakeKinds(l *life) []connector.Kind {
 	kind := func(name string, open func(*fakeConnection) connector.Connector) connector.Kind {
 		return connector.Kind{
-			Name:       name,
-			Access:     []connector.Field{{Name: "roles", Type: connector.Strings, Privilege: true}},
+			Name: name,
+			Access: []connector.Field{
+				{Name: "roles", Type: connector.Strings, Privilege: true}, {Name: "adopt", Late: true}, {Name: "on_revoke", Late: true},
+			},
+			Adopts: func(access nhi.Values) connector.Adoption {
+				return connector.Adoption{Name: access.Text("adopt"), Disable: access.Text("on_revoke") == "disable"}
+			},
 			Credential: []connector.Field{{Name: "password", Secret: true}},
 			Endpoint:   func(s connector.Settings) (string, error) { return s.Values.Text("name") + ":1", nil },
 			Open: func(_ context.Context, s connector.Settings) (connector.Connector, error) {
@@ -377,6 +382,13 @@ func access(system string, roles ...string) nhi.Access {
 		kind = "fake"
 	}
 	return nhi.Access{System: system, Kind: kind, Endpoint: system + ":1", Settings: nhi.Values{"roles": nhi.List(roles...)}}
+}
+
+// adopting is an access that takes an account over.
+func adopting(system, name, onRevoke string, roles ...string) nhi.Access {
+	taken := access(system, roles...)
+	taken.Settings["adopt"], taken.Settings["on_revoke"] = nhi.Text(name), nhi.Text(onRevoke)
+	return taken
 }
 
 // request asks for accesses, which are keyed by their systems.
