@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
-# Runs every test against real servers: tools/testacc.sh [all|terraform|tofu]
+# Runs every test against real servers: tools/testacc.sh [CLI]
 #
-#   terraform   the whole suite with Terraform
-#   tofu        the provider's tests with the pinned OpenTofu
-#   all         both (default); without a Terraform, the whole suite with OpenTofu
+#   terraform        the whole suite with the Terraform on PATH
+#   terraform-next   the provider's tests with the pinned newer Terraform
+#   tofu             the provider's tests with the pinned OpenTofu
+#   all              all of these (default); without a Terraform on PATH, the
+#                    whole suite with OpenTofu
 #
 # A server that is missing is a failure here, never a skip.
 set -euo pipefail
@@ -24,18 +26,19 @@ suite() {
 
 case ${1:-all} in
   terraform) suite terraform ./... ;;
-  tofu) suite tofu ./internal/provider/... ;;
+  terraform-next | tofu) suite "$1" ./internal/provider/... ;;
   all)
     if tools/testenv.sh --terraform true; then
       suite terraform ./...
       suite tofu ./internal/provider/...
     else
-      echo "--- testacc: NOT RUN with Terraform, because there is none here: the whole suite runs with OpenTofu"
+      echo "--- testacc: NOT RUN with a Terraform on PATH, because there is none: the whole suite runs with OpenTofu"
       suite tofu ./...
     fi
+    suite terraform-next ./internal/provider/...
     ;;
   *)
-    echo "usage: tools/testacc.sh [all|terraform|tofu]" >&2
+    echo "usage: tools/testacc.sh [all|terraform|terraform-next|tofu]" >&2
     exit 2
     ;;
 esac

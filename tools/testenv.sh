@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # Runs a command with the environment that the tests and the demo expect:
 #
-#   tools/testenv.sh [--terraform | --tofu] COMMAND...
+#   tools/testenv.sh [--terraform | --terraform-next | --tofu] COMMAND...
 #
 # Without a flag: the Terraform on PATH, else the OpenTofu on PATH, else the
 # pinned OpenTofu, which is built when it is missing, so Go is enough.
 # With --terraform: Terraform only (exit 3 when there is none).
+# With --terraform-next: the pinned newer Terraform only, which no other flag
+# takes: what is on PATH is what people have.
 # With --tofu: the pinned OpenTofu only.
 set -euo pipefail
 
@@ -44,10 +46,9 @@ find_terraform() {
   return 1
 }
 
-# pinned_tofu prints the pinned OpenTofu, which it builds when it is missing.
-pinned_tofu() {
-  "$root/tools/build.sh" tofu >&2
-  echo "$root/.tools/bin/tofu"
+# pinned prints the pinned tool $1, which it builds when it is missing.
+pinned() {
+  "$root/tools/build.sh" "$1" >&2 && echo "$root/.tools/bin/$1"
 }
 
 find_tofu() {
@@ -56,24 +57,25 @@ find_tofu() {
   if usable "$file" "$min_tofu"; then
     echo "$file"
   else
-    pinned_tofu
+    pinned tofu
   fi
 }
 
 kind=any
 case ${1:-} in
   --terraform) kind=terraform && shift ;;
+  --terraform-next) kind=terraform-next && shift ;;
   --tofu) kind=tofu && shift ;;
 esac
 if [ $# -eq 0 ]; then
-  echo "usage: tools/testenv.sh [--terraform | --tofu] COMMAND..." >&2
+  echo "usage: tools/testenv.sh [--terraform | --terraform-next | --tofu] COMMAND..." >&2
   exit 2
 fi
 
 case $kind in
   any) cli=$(find_terraform) || { kind=tofu && cli=$(find_tofu); } ;;
   terraform) cli=$(find_terraform) || exit 3 ;;
-  tofu) cli=$(pinned_tofu) ;;
+  terraform-next | tofu) cli=$(pinned "$kind") ;;
 esac
 
 # terraform-plugin-testing wants the host for OpenTofu, and fails with
