@@ -94,6 +94,7 @@ func (r *Record) removes() bool {
 }
 
 func (r *Record) begin(intent ledger.IntentBody, seq uint64) {
+	r.mapped()
 	previous := *r
 	previous.Targets = maps.Clone(r.Targets)
 	was := r.Phase
@@ -202,6 +203,7 @@ func (r *Record) restore() {
 // use counts an activation. One that does not belong to the last intent still
 // counts as used, and puts nothing in force.
 func (r *Record) use(use ledger.UseBody) {
+	r.mapped()
 	same := use.Epoch == r.acting && r.intent.Verb == ledger.VerbActivate && use.Request == r.intent.Request
 	if same && r.Phase == PhaseActive {
 		return // the same word twice
@@ -219,6 +221,16 @@ func (r *Record) use(use ledger.UseBody) {
 	r.Activation = use.Activation
 	r.Trigger, r.Holder = r.intent.Trigger, r.intent.Holder
 	maps.Copy(r.Used, nonces(r.intent.Targets))
+}
+
+// mapped makes the maps of a record that comes from a caller's memory.
+func (r *Record) mapped() {
+	if r.Used == nil {
+		r.Used = map[string]bool{}
+	}
+	if r.triggers == nil {
+		r.triggers, r.triggered = map[uint64]string{}, map[nhi.Digest]map[string]bool{}
+	}
 }
 
 // spend notes that a request was activated for a value of the trigger.
