@@ -205,12 +205,8 @@ func (s *VaultServer) Seal() {
 func (s *VaultServer) Unseal() {
 	s.t.Helper()
 	s.onlyPrivate()
-	key, err := s.process.unsealKey()
-	if err != nil {
-		s.t.Fatalf("unseal: %v", err)
-	}
 	client := s.Client("")
-	if _, err := client.Sys().Unseal(key); err != nil {
+	if _, err := client.Sys().Unseal(s.process.unsealKey); err != nil {
 		s.t.Fatalf("unseal: %v", err)
 	}
 	Wait(s.t, time.Minute, "Vault is unsealed", func() bool {

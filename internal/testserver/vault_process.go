@@ -41,9 +41,10 @@ rm -rf "$dir"
 
 // vaultProcess is a running server with a folder of its own.
 type vaultProcess struct {
-	dir     string
-	address string
-	token   string
+	dir       string
+	address   string
+	token     string
+	unsealKey string
 
 	keeper *exec.Cmd
 	order  io.WriteCloser
@@ -106,7 +107,9 @@ func (p *vaultProcess) prepare() error {
 	}
 	for deadline := time.Now().Add(vaultPatience); ; {
 		if _, err = client.Auth().Token().LookupSelf(); err == nil {
-			break
+			if p.unsealKey, err = p.findUnsealKey(); err == nil {
+				break
+			}
 		}
 		select {
 		case <-p.ended:
@@ -114,7 +117,7 @@ func (p *vaultProcess) prepare() error {
 		case <-time.After(20 * time.Millisecond):
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("it did not answer: %w", err)
+			return fmt.Errorf("it was not ready: %w", err)
 		}
 	}
 	if _, err := client.Logical().Write("sys/config/auditing/request-headers/"+vaultTestHeader, map[string]any{"hmac": false}); err != nil {
@@ -146,18 +149,19 @@ func (p *vaultProcess) auditFile() string { return filepath.Join(p.dir, "audit.l
 
 func (p *vaultProcess) logFile() string { return filepath.Join(p.dir, "server.log") }
 
-// unsealKey returns the key that a dev server tells its developer.
-func (p *vaultProcess) unsealKey() (string, error) {
+// findUnsealKey returns the key that a dev server tells its developer, a moment
+// after it began to answer.
+func (p *vaultProcess) findUnsealKey() (string, error) {
 	data, err := os.ReadFile(p.logFile())
 	if err != nil {
 		return "", err
 	}
 	for line := range strings.Lines(string(data)) {
-		if key, ok := strings.CutPrefix(line, "Unseal Key: "); ok {
+		if key, ok := strings.CutPrefix(line, "Unseal Key: "); ok && strings.HasSuffix(key, "\n") {
 			return strings.TrimSpace(key), nil
 		}
 	}
-	return "", errors.New("no key in the log")
+	return "", errors.New("no unseal key in the log")
 }
 
 // close ends the server and waits until it and its folder are gone.
