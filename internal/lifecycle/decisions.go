@@ -4,11 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/ledger"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
@@ -21,39 +17,6 @@ const DecisionSuffix = ".decision"
 
 // maxDecisionFiles bounds the decisions folder.
 const maxDecisionFiles = 10_000
-
-// decisionFiles reads the decisions on one approval in the decisions folder. A
-// missing folder holds none. A file that cannot be read or understood is
-// an error: it may be a withdrawal.
-func (e *Engine) decisionFiles(approval nhi.ApprovalID) ([]nhi.SignedDecision, error) {
-	if e.DecisionsDir == "" {
-		return nil, nil
-	}
-	entries, err := os.ReadDir(e.DecisionsDir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("decisions_dir: %w", err)
-	}
-	if len(entries) > maxDecisionFiles {
-		return nil, fmt.Errorf("decisions_dir holds %d files, and %d is the most allowed: %w", len(entries), maxDecisionFiles, nhi.ErrInvalid)
-	}
-	var found []nhi.SignedDecision
-	for _, entry := range entries {
-		if entry.IsDir() || !strings.HasSuffix(entry.Name(), DecisionSuffix) {
-			continue
-		}
-		signed, about, err := ReadDecisionFile(filepath.Join(e.DecisionsDir, entry.Name()))
-		if err != nil {
-			return nil, err
-		}
-		if about == approval {
-			found = append(found, signed)
-		}
-	}
-	return found, nil
-}
 
 // ReadDecisionFile reads one decision file and says which approval it is about.
 // Its signature is not verified yet.

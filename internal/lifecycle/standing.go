@@ -84,58 +84,20 @@ func joined(names []string) string {
 // them cannot be read: then nothing may be granted. A denial by policy is no
 // error; it is in the verdict.
 func (e *Engine) Standing(ctx context.Context, text string) (Standing, error) {
-	request, err := nhi.ParseRequest(text)
+	sitting, err := e.Sit(ctx)
 	if err != nil {
 		return Standing{}, err
 	}
-	book, err := e.Book()
-	if err != nil {
-		return Standing{}, err
-	}
-	grant, err := book.Read(ctx, ledger.GrantChain(request.Approval))
-	if err != nil {
-		return Standing{}, err
-	}
-	return e.standing(ctx, request, text, Fold(request.Approval, grant), nil)
+	return sitting.Standing(ctx, text)
 }
 
-// standing is Standing over a record of the grant that was read already: what
-// is counted as used, and what covers the request, must be of the very chain
-// that an intent is then written behind. Trigger is the value that an
-// activation would be for; nil asks of the request as such.
+// standing is Sitting.standing in a sitting of its own.
 func (e *Engine) standing(ctx context.Context, request nhi.Request, text string, record Record, trigger *string) (Standing, error) {
-	document, policies, err := e.policyInForce(ctx)
+	sitting, err := e.Sit(ctx)
 	if err != nil {
 		return Standing{}, err
 	}
-	book, err := e.Book()
-	if err != nil {
-		return Standing{}, err
-	}
-	now, err := book.Now(ctx)
-	if err != nil {
-		return Standing{}, fmt.Errorf("the ledger's time: %w", err)
-	}
-	chain, err := book.Read(ctx, ledger.ApprovalChain(request.Approval))
-	if err != nil {
-		return Standing{}, err
-	}
-	identity, identities, err := e.identity(ctx, request.Identity())
-	if err != nil {
-		return Standing{}, err
-	}
-	files, err := e.decisionFiles(request.Approval)
-	if err != nil {
-		return Standing{}, err
-	}
-	standing := Standing{Policy: document, Identity: identity, Now: now, approval: chain.Name,
-		chains: map[string]ledger.Chain{}, Heads: map[string]nhi.Head{}}
-	for _, relied := range []ledger.Chain{policies, chain, identities} {
-		standing.chains[relied.Name], standing.Heads[relied.Name] = relied, relied.Head()
-	}
-	standing.fresh = unrecorded(chain, files)
-	e.judge(&standing, request, text, record, trigger)
-	return standing, nil
+	return sitting.standing(ctx, request, text, record, trigger)
 }
 
 // judge fills in the verdict: of the request's own decisions, else of another
