@@ -19,7 +19,11 @@ import (
 type desk struct {
 	config
 	engine *lifecycle.Engine
-	folder map[nhi.ApprovalID][]nhi.SignedDecision // of decisionsDir; nil before it was read
+	// begin starts the sitting, which lasts as long as the desk.
+	begin   func(context.Context) (*lifecycle.Sitting, error)
+	sitting *lifecycle.Sitting
+	// apart says that the ledger is not here: what is decided travels as files.
+	apart bool
 }
 
 // open reads the configuration and the flags. Nothing is contacted yet.
@@ -28,10 +32,23 @@ func (a *app) open() (*desk, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &desk{config: c, engine: lifecycle.New(lifecycle.Config{
+	d := &desk{config: c, engine: lifecycle.New(lifecycle.Config{
 		OpenLedger: a.openLedger(c.ledger), PolicyFile: c.policyFile, DecisionsDir: c.decisionsDir,
 		Pins: a.Pins, Systems: lifecycle.NewSystems(a.Kinds),
-	})}, nil
+	})}
+	d.begin = d.engine.Sit
+	return d, nil
+}
+
+// sit returns the sitting at which this desk evaluates: policy and decision
+// files are read once.
+func (d *desk) sit(ctx context.Context) (*lifecycle.Sitting, error) {
+	if d.sitting != nil {
+		return d.sitting, nil
+	}
+	sitting, err := d.begin(ctx)
+	d.sitting = sitting
+	return sitting, err
 }
 
 func (d *desk) close() { _ = d.engine.Close() }
@@ -77,30 +94,6 @@ func (a *app) openLedger(path string) func(context.Context) (*ledger.Ledger, err
 		}
 		return book, nil
 	}
-}
-
-// maxDecisionFiles bounds the folder of decisions.
-const maxDecisionFiles = 10_000
-
-// filed returns the decisions on one approval in the folder of decisions.
-func (d *desk) filed(id nhi.ApprovalID) ([]nhi.SignedDecision, error) {
-	if d.folder != nil || d.decisionsDir == "" {
-		return d.folder[id], nil
-	}
-	paths, err := filesIn(d.decisionsDir, lifecycle.DecisionSuffix, maxDecisionFiles)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	folder := map[nhi.ApprovalID][]nhi.SignedDecision{}
-	for _, path := range paths {
-		signed, about, err := lifecycle.ReadDecisionFile(path)
-		if err != nil {
-			return nil, err
-		}
-		folder[about] = append(folder[about], signed)
-	}
-	d.folder = folder
-	return folder[id], nil
 }
 
 // filesIn returns the paths of the files in a folder whose names end in suffix,

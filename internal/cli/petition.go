@@ -12,8 +12,9 @@ import (
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/policy"
 )
 
-// petition is what one approval asks for now, and where that stands.
+// petition is one request of an approval, and where that stands.
 type petition struct {
+	desk          *desk // where it was read
 	approval      nhi.ApprovalID
 	request       nhi.Request
 	text          string
@@ -30,15 +31,30 @@ type petition struct {
 // errNothingAsked says that an approval has no request on record.
 var errNothingAsked = errors.New("nothing was asked for under this name")
 
-// petition reads what an approval asks for and evaluates it.
+// petition reads what an approval asks for now, and evaluates it.
 func (d *desk) petition(ctx context.Context, id nhi.ApprovalID) (petition, error) {
+	return d.about(ctx, id, "")
+}
+
+// about reads the request of an approval that has this text, now or once, or
+// the one that is asked for now where text is empty, and evaluates it.
+func (d *desk) about(ctx context.Context, id nhi.ApprovalID, text string) (petition, error) {
+	sitting, err := d.sit(ctx)
+	if err != nil {
+		return petition{}, err
+	}
 	const tries = 5
 	for range tries {
-		p, err := d.recorded(ctx, id)
+		p, err := d.recorded(ctx, id, text)
 		if err != nil {
 			return p, err
 		}
-		if p.standing, err = d.engine.Standing(ctx, p.text); err != nil {
+		for _, file := range sitting.Files(id) {
+			if !slices.Contains(p.decisions, file) {
+				p.decisions = append(p.decisions, file)
+			}
+		}
+		if p.standing, err = sitting.Standing(ctx, p.text); err != nil {
 			return p, err
 		}
 		// What is shown and what is evaluated must be one record.
@@ -49,8 +65,9 @@ func (d *desk) petition(ctx context.Context, id nhi.ApprovalID) (petition, error
 	return petition{}, wrong("%s: its record grows faster than it can be read", id)
 }
 
-// recorded reads what an approval asks for, without evaluating it.
-func (d *desk) recorded(ctx context.Context, id nhi.ApprovalID) (petition, error) {
+// recorded reads what an approval asks for, without evaluating it: no policy
+// and no pin is needed for that.
+func (d *desk) recorded(ctx context.Context, id nhi.ApprovalID, text string) (petition, error) {
 	book, err := d.engine.Book()
 	if err != nil {
 		return petition{}, err
@@ -59,13 +76,14 @@ func (d *desk) recorded(ctx context.Context, id nhi.ApprovalID) (petition, error
 	if err != nil {
 		return petition{}, err
 	}
-	p := petition{approval: id, chain: chain}
-	newest, ok := p.newest()
-	if !ok {
+	p := petition{desk: d, approval: id, chain: chain}
+	if text == "" {
+		text = newest(chain)
+	}
+	if !p.read(text) {
 		return p, usage("%s: %w (`nhi requests --all` lists what there is)", id, errNothingAsked)
 	}
-	p.text, p.justification = newest.Text, newest.Justification
-	if p.request, err = nhi.ParseRequest(newest.Text); err != nil {
+	if p.request, err = nhi.ParseRequest(text); err != nil {
 		return p, err
 	}
 	if p.request.Approval != id {
@@ -76,64 +94,85 @@ func (d *desk) recorded(ctx context.Context, id nhi.ApprovalID) (petition, error
 		return p, err
 	}
 	p.grant = lifecycle.Fold(id, grant)
-	files, err := d.filed(id)
-	if err != nil {
-		return p, err
-	}
-	for _, file := range files {
-		if !slices.Contains(p.decisions, file) {
-			p.decisions = append(p.decisions, file)
-		}
-	}
 	return p, nil
 }
 
-// newest finds the newest request that nobody took back, else the newest one,
-// and notes who asked for it, since when, and every decision on record.
-func (p *petition) newest() (found ledger.RequestBody, ok bool) {
-	since := map[nhi.Digest]time.Time{} // of the requests that stand
-	var all, standing []ledger.RequestBody
+// newest returns the text of the newest request that nobody took back, else of
+// the newest one; empty where there is none.
+func newest(chain ledger.Chain) string {
+	gone := map[nhi.Digest]bool{}
+	last := ""
+	for _, entry := range slices.Backward(chain.Entries) {
+		switch body := entry.Body.(type) {
+		case ledger.WithdrawalBody:
+			gone[body.Request] = true
+		case ledger.RequestBody:
+			if last == "" {
+				last = body.Text
+			}
+			if !gone[nhi.DigestOf(body.Text)] {
+				return body.Text
+			}
+		}
+	}
+	return last
+}
+
+// texts returns every text that was ever asked for in a chain, each once, the
+// newest first.
+func texts(chain ledger.Chain) []string {
+	var all []string
+	for _, entry := range slices.Backward(chain.Entries) {
+		if body, ok := entry.Body.(ledger.RequestBody); ok && !slices.Contains(all, body.Text) {
+			all = append(all, body.Text)
+		}
+	}
+	return all
+}
+
+// read notes who asked for a text, why and since when, and every decision on
+// record. It is false where the text was never asked for.
+func (p *petition) read(text string) (known bool) {
+	p.text = text
 	for _, entry := range p.chain.Entries {
 		switch body := entry.Body.(type) {
 		case ledger.RequestBody:
-			if _, known := since[nhi.DigestOf(body.Text)]; !known {
-				since[nhi.DigestOf(body.Text)] = entry.Time
+			if body.Text != text {
+				continue
 			}
-			all = append(all, body)
+			if !known || p.takenBack {
+				p.askedAt = entry.Time
+			}
+			known, p.takenBack, p.justification = true, false, body.Justification
+			p.asked = append(p.asked, policy.Asked{Justification: body.Justification, Signature: body.Signature})
 		case ledger.WithdrawalBody:
-			delete(since, body.Request)
+			if known && body.Request == nhi.DigestOf(text) {
+				p.takenBack, p.asked, p.askedAt = true, nil, time.Time{}
+			}
 		case ledger.DecisionBody:
 			p.decisions = append(p.decisions, body.SignedDecision)
 		}
 	}
-	for _, body := range all {
-		if _, stands := since[nhi.DigestOf(body.Text)]; stands {
-			standing = append(standing, body)
-		}
-	}
-	if p.takenBack = len(standing) == 0; p.takenBack {
-		standing = all
-	}
-	if len(standing) == 0 {
-		return found, false
-	}
-	found = standing[len(standing)-1]
-	for _, body := range all {
-		if body.Text == found.Text {
-			p.asked = append(p.asked, policy.Asked{Justification: body.Justification, Signature: body.Signature})
-		}
-	}
-	p.askedAt = since[nhi.DigestOf(found.Text)]
-	return found, true
+	return known
 }
 
 // with evaluates the petition as if these decisions were on record too.
 func (p petition) with(signed ...nhi.SignedDecision) policy.Verdict {
-	return p.standing.Policy.Evaluate(policy.Input{
+	return p.standing.Policy.Evaluate(p.input(signed...))
+}
+
+// part is what a person has to do with the petition, as if these decisions
+// were on record too.
+func (p petition) part(person string, signed ...nhi.SignedDecision) policy.Part {
+	return p.standing.Policy.Part(p.input(signed...), person)
+}
+
+func (p petition) input(signed ...nhi.SignedDecision) policy.Input {
+	return policy.Input{
 		Request: p.request, Text: p.text, Asked: p.asked,
 		Decisions: append(slices.Clone(p.decisions), signed...),
 		HashAt:    p.chain.HashAt, Now: p.standing.Now,
-	})
+	}
 }
 
 // status is where the petition stands, in one word for people.

@@ -71,7 +71,7 @@ func (a *app) requests(ctx context.Context, all bool) error {
 		return err
 	}
 	// Without a policy nothing can be said of any request: one error, not many.
-	if _, _, err := d.engine.PolicyInForce(ctx); err != nil {
+	if _, err := d.sit(ctx); err != nil {
 		return err
 	}
 	rows, broken, moot := []requestRow{}, 0, 0

@@ -54,7 +54,7 @@ func (a *app) showOne(ctx context.Context, name string, text bool) error {
 
 // showText needs neither policy nor root: the text is what it is.
 func (a *app) showText(ctx context.Context, d *desk, id nhi.ApprovalID) error {
-	p, err := d.recorded(ctx, id)
+	p, err := d.recorded(ctx, id, "")
 	if err != nil {
 		return err
 	}
