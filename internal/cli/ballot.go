@@ -18,14 +18,16 @@ import (
 // ballot is one decision on one petition; signed once its list is.
 type ballot struct {
 	petition
+	verdict  nhi.Verdict
 	decision string // canonical text
 	signed   nhi.SignedDecision
+	after    policy.Verdict // with this decision, once it was checked
 }
 
 // propose writes the decision on a petition as it stands now. A petition that
 // no decision can move is refused: a signature is not for nothing.
 func propose(p petition, verdict nhi.Verdict) (ballot, error) {
-	if err := decidable(p, verdict); err != nil {
+	if err := p.decidable(verdict); err != nil {
 		return ballot{}, err
 	}
 	signedAt := p.standing.Now.UTC().Truncate(time.Second)
@@ -40,11 +42,13 @@ func propose(p petition, verdict nhi.Verdict) (ballot, error) {
 	if err != nil {
 		return ballot{}, fmt.Errorf("%s: %w", p.approval, err)
 	}
-	return ballot{petition: p, decision: text}, nil
+	return ballot{petition: p, verdict: verdict, decision: text}, nil
 }
 
-func decidable(p petition, verdict nhi.Verdict) error {
+func (p petition) decidable(verdict nhi.Verdict) error {
 	switch {
+	case verdict == nhi.VerdictWithdraw:
+		return nil // what was said can always be taken back
 	case p.takenBack:
 		return wrong("%s: the request was taken back, so there is nothing to decide", p.approval)
 	case p.standing.Verdict.NoApproval:
@@ -116,24 +120,33 @@ func (b ballot) person() (policy.Approver, error) {
 }
 
 // check asks the policy itself whether the signed ballot counts, and says why
-// where it does not.
-func (b ballot) check(verdict nhi.Verdict) error {
+// where it does not. It notes what becomes of the request.
+func (b *ballot) check() error {
 	person, err := b.person()
 	if err != nil {
 		return err
 	}
-	after := b.with(b.signed)
-	counts := slices.Contains(after.ApprovedBy, person.Name)
-	if verdict == nhi.VerdictDeny {
-		counts = after.Status == policy.StatusDenied && asksGroup(after.Needs, person)
+	b.after = b.with(b.signed)
+	var counts bool
+	switch b.verdict {
+	case nhi.VerdictWithdraw:
+		said := b.part(person.Name).Word
+		if _, recorded := recordedAs(b.chain, b.signed); said == "" && !recorded {
+			return wrong("%s: there is no decision of %s on this request to take back", b.approval, person.Name)
+		}
+		counts = b.part(person.Name, b.signed).Word == ""
+	case nhi.VerdictDeny:
+		counts = b.after.Status == policy.StatusDenied && asksGroup(b.after.Needs, person)
+	default:
+		counts = slices.Contains(b.after.ApprovedBy, person.Name)
 	}
 	if counts {
 		return nil
 	}
 	before := b.standing.Verdict.Reasons
-	why := slices.DeleteFunc(slices.Clone(after.Reasons), func(reason string) bool {
+	why := slices.DeleteFunc(slices.Clone(b.after.Reasons), func(reason string) bool {
 		return slices.Contains(before, reason) && !strings.HasPrefix(reason, person.Name) ||
-			slices.ContainsFunc(after.Needs, func(need policy.Need) bool { return repeats(reason, need) })
+			slices.ContainsFunc(b.after.Needs, func(need policy.Need) bool { return repeats(reason, need) })
 	})
 	if len(why) == 0 {
 		why = []string{person.Name + " is in no group that the deciding rules ask"}

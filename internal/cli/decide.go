@@ -11,37 +11,64 @@ import (
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
 )
 
-// decideFlags are the flags of approve and deny.
+// decideFlags are the flags of approve, deny and withdraw.
 type decideFlags struct {
-	key     string
-	out     string
-	prepare string
-	finish  string
-	yes     bool
+	key      string
+	out      string
+	prepare  string
+	finish   string
+	selector string
+	yes      bool
 }
 
-func (a *app) approveCommand() *cobra.Command {
-	return a.decideCommand(nhi.VerdictApprove, "Say yes to requests, with one signature", "approve")
+// wording is what a command says of its verdict.
+type wording struct {
+	short, what string
+	asks        string // what is confirmed, of one request
+	asksMany    string // of %s
+	done        string // "… by ana"
 }
 
-func (a *app) denyCommand() *cobra.Command {
-	return a.decideCommand(nhi.VerdictDeny, "Say no to requests, with one signature", "deny")
+var wordings = map[nhi.Verdict]wording{
+	nhi.VerdictApprove: {"Say yes to requests, with one signature", "makes sure that the\ndecision will count",
+		"Approve this request?", "Approve these %s?", "approved"},
+	nhi.VerdictDeny: {"Say no to requests, with one signature", "makes sure that the\ndecision will count",
+		"Deny this request?", "Deny these %s?", "denied"},
+	nhi.VerdictWithdraw: {"Take back what you decided, with one signature", "makes sure that there\nis a decision of yours to take back",
+		"Withdraw your decision on this request?", "Withdraw your decisions on these %s?", "taken back"},
 }
 
-func (a *app) decideCommand(verdict nhi.Verdict, short, name string) *cobra.Command {
-	flags := decideFlags{}
+func (a *app) approveCommand() *cobra.Command { return a.decideCommand(nhi.VerdictApprove, "") }
+
+func (a *app) denyCommand() *cobra.Command { return a.decideCommand(nhi.VerdictDeny, "") }
+
+func (a *app) withdrawCommand() *cobra.Command {
+	return a.decideCommand(nhi.VerdictWithdraw, `
+
+A yes that is taken back no longer counts, and a no no longer stands in the
+way. What is active already stays active: "nhi revoke" ends it.`)
+}
+
+func (a *app) decideCommand(verdict nhi.Verdict, more string) *cobra.Command {
+	flags, name, words := decideFlags{}, string(verdict), wordings[verdict]
 	cmd := &cobra.Command{
-		Use:   name + " APPROVAL…",
-		Short: short,
-		Long: short + `.
+		Use:   name + " APPROVAL… | FILE… | --select SELECTOR",
+		Short: words.short,
+		Long: words.short + `.
 
-It shows each request, asks, signs one list of decisions, makes sure that the
-decision will count, and appends it to the ledger. With --out, or where the
-ledger cannot be written, it leaves decision files for a pull request instead.
+It shows each request, asks, signs one list of decisions, ` + words.what + `, and appends it to the ledger. With --out, or where the
+ledger cannot be written, it leaves decision files for a pull request instead.` + more + `
+
+A FILE is one that "nhi show --export" made: then no ledger is needed, and the
+decision is left as a file.
 
 Any other signer works too: --prepare writes the list, "ssh-keygen -Y sign"
-signs it, and --finish takes the signature.`,
+signs it, and --finish takes the signature.
+
+` + selectHelp + selectVerdictHelp,
 		Example: "  nhi " + name + ` production/payments/etl/orders-etl:default
+  nhi ` + name + ` --select 'scope=payments/**,system=orders'
+  nhi ` + name + ` orders-etl.request --out approvals
 
   nhi ` + name + ` --prepare work production/payments/etl/orders-etl:default
   ssh-keygen -Y sign -n nhi-decision@v1 -f ~/.ssh/id_ed25519 work/list
@@ -50,12 +77,12 @@ signs it, and --finish takes the signature.`,
 	cmd.Flags().StringVar(&flags.key, "key", "", keyFlagHelp)
 	cmd.Flags().StringVar(&flags.out, "out", "", "write decision files into this folder, and nothing into the ledger")
 	cmd.Flags().BoolVar(&flags.yes, "yes", false, "do not ask")
+	cmd.Flags().StringVar(&flags.selector, "select", "", "all that a decision of yours would move, of those that match")
 	cmd.Flags().StringVar(&flags.prepare, "prepare", "", "write what is to be signed into this folder, and sign nothing")
 	cmd.Flags().StringVar(&flags.finish, "finish", "", "take up a folder of --prepare, with its list signed as list.sig")
-	cmd.MarkFlagsMutuallyExclusive("prepare", "finish")
-	cmd.MarkFlagsMutuallyExclusive("prepare", "key")
-	cmd.MarkFlagsMutuallyExclusive("prepare", "out")
-	cmd.MarkFlagsMutuallyExclusive("finish", "key")
+	for _, pair := range [][2]string{{"prepare", "finish"}, {"prepare", "key"}, {"prepare", "out"}, {"finish", "key"}, {"finish", "select"}} {
+		cmd.MarkFlagsMutuallyExclusive(pair[:]...)
+	}
 	return a.runs(cmd, func(ctx context.Context, args []string) error {
 		if flags.finish != "" {
 			return a.finish(ctx, verdict, args, flags)
@@ -65,21 +92,21 @@ signs it, and --finish takes the signature.`,
 }
 
 func (a *app) decide(ctx context.Context, verdict nhi.Verdict, args []string, flags decideFlags) error {
-	ids, err := approvalIDs(args)
+	choice, err := a.choose(ctx, args, flags.selector)
 	if err != nil {
 		return err
 	}
-	d, err := a.open()
+	defer choice.close()
+	voter := &voter{app: a, key: flags.key, configured: choice.requesterKey()}
+	if flags.prepare != "" {
+		voter = nil // whoever signs the list, nobody knows yet
+	}
+	petitions, err := choice.petitions(ctx, verdict, voter)
 	if err != nil {
 		return err
 	}
-	defer d.close()
-	ballots := make([]ballot, 0, len(ids))
-	for _, id := range ids {
-		p, err := d.petition(ctx, id)
-		if err != nil {
-			return err
-		}
+	ballots := make([]ballot, 0, len(petitions))
+	for _, p := range petitions {
 		b, err := propose(p, verdict)
 		if err != nil {
 			return err
@@ -90,44 +117,20 @@ func (a *app) decide(ctx context.Context, verdict nhi.Verdict, args []string, fl
 	if flags.prepare != "" {
 		return a.prepare(verdict, ballots, flags.prepare)
 	}
-	path, err := a.keyPath(flags.key, d.requesterKey)
-	if err != nil {
+	if _, err := voter.path(); err != nil {
 		return err
 	}
-	if err := a.confirm(ctx, verdict, ballots, flags.yes); err != nil {
+	if err := a.confirm(ctx, verdict, len(ballots), flags.yes); err != nil {
 		return err
 	}
-	signer, err := a.signer(ctx, path)
+	signer, err := voter.load(ctx)
 	if err != nil {
 		return err
 	}
 	if err := sign(ballots, signer); err != nil {
 		return err
 	}
-	return a.cast(ctx, d, verdict, ballots, flags.out)
-}
-
-// approvalIDs reads the arguments, each once, in their order.
-func approvalIDs(args []string) ([]nhi.ApprovalID, error) {
-	if len(args) == 0 {
-		return nil, usage("say which: APPROVAL… (`nhi requests` lists what waits)")
-	}
-	if len(args) > nhi.MaxList {
-		return nil, usage("%d approvals, and one signature covers %d at most", len(args), nhi.MaxList)
-	}
-	var ids []nhi.ApprovalID
-	seen := map[nhi.ApprovalID]bool{}
-	for _, arg := range args {
-		id, err := nhi.ParseApprovalID(arg)
-		if err != nil {
-			return nil, err
-		}
-		if !seen[id] {
-			ids = append(ids, id)
-		}
-		seen[id] = true
-	}
-	return ids, nil
+	return a.cast(ctx, verdict, ballots, flags.out)
 }
 
 // shownInFull is how many requests are shown whole before they are decided.
@@ -152,19 +155,18 @@ func (a *app) review(ballots []ballot) {
 }
 
 // confirm asks whether to sign.
-func (a *app) confirm(ctx context.Context, verdict nhi.Verdict, ballots []ballot, yes bool) error {
+func (a *app) confirm(ctx context.Context, verdict nhi.Verdict, ballots int, yes bool) error {
 	if yes {
 		return nil
 	}
 	if a.Terminal == nil {
 		return usage("there is no terminal to ask on: read the request, and say --yes")
 	}
-	what := "this request"
-	if len(ballots) > 1 {
-		what = "these " + count(len(ballots), "request")
+	question := wordings[verdict].asks
+	if ballots > 1 {
+		question = fmt.Sprintf(wordings[verdict].asksMany, count(ballots, "request"))
 	}
-	verb := strings.ToUpper(string(verdict)[:1]) + string(verdict)[1:]
-	answer, err := a.Terminal.Ask(ctx, fmt.Sprintf("%s %s? Only \"yes\" is a yes: ", verb, what))
+	answer, err := a.Terminal.Ask(ctx, question+" Only \"yes\" is a yes: ")
 	if err != nil {
 		return fmt.Errorf("nothing was signed: %w", err)
 	}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/ledger"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/lifecycle"
@@ -25,14 +26,19 @@ type delivery struct {
 	File     string         `json:"file,omitempty"`
 	Status   string         `json:"status"` // with this decision
 	Needs    []needRow      `json:"needs"`
+	// ActiveUntil is the end of the access that this request has given already,
+	// and that no decision ends.
+	ActiveUntil *time.Time `json:"active_until,omitempty"`
+
+	next string // for people
 }
 
 // cast makes sure that every ballot counts, then delivers all of them. One
 // that cannot count stops all: the person signed one list.
-func (a *app) cast(ctx context.Context, d *desk, verdict nhi.Verdict, ballots []ballot, out string) error {
+func (a *app) cast(ctx context.Context, verdict nhi.Verdict, ballots []ballot, out string) error {
 	var problems []error
-	for _, b := range ballots {
-		if err := b.check(verdict); err != nil {
+	for i := range ballots {
+		if err := ballots[i].check(); err != nil {
 			problems = append(problems, err)
 		}
 	}
@@ -45,7 +51,7 @@ func (a *app) cast(ctx context.Context, d *desk, verdict nhi.Verdict, ballots []
 	}
 	deliveries := make([]delivery, 0, len(ballots))
 	for _, b := range ballots {
-		sent, err := a.deliver(ctx, d, b, out)
+		sent, err := a.deliver(ctx, b, out)
 		if err != nil {
 			return fmt.Errorf("%s (%d of %d are delivered): %w", b.approval, len(deliveries), len(ballots), err)
 		}
@@ -59,11 +65,17 @@ func (a *app) cast(ctx context.Context, d *desk, verdict nhi.Verdict, ballots []
 
 // deliver appends a ballot to the ledger, or writes it as a file with out, or
 // where the ledger cannot be written.
-func (a *app) deliver(ctx context.Context, d *desk, b ballot, out string) (delivery, error) {
-	after := b.with(b.signed)
+func (a *app) deliver(ctx context.Context, b ballot, out string) (delivery, error) {
 	sent := delivery{
 		Approval: b.approval, Request: nhi.DigestOf(b.text), Decision: nhi.DigestOf(b.decision),
-		Status: string(after.Status), Needs: needRows(after.Needs),
+		Status: string(b.after.Status), Needs: needRows(b.after.Needs), next: b.next(),
+	}
+	if until, active := b.inForce(); active {
+		sent.ActiveUntil = &until
+	}
+	d := b.desk
+	if out == "" && d.apart != nil {
+		out = "."
 	}
 	if out == "" {
 		entry, err := d.append(ctx, b)
@@ -162,13 +174,12 @@ func fileName(id nhi.ApprovalID, digest nhi.Digest) string {
 // receipt says where the decisions went and what happens next.
 func (a *app) receipt(verdict nhi.Verdict, person policy.Approver, sent []delivery) *page {
 	p := a.page()
-	done := map[nhi.Verdict]string{nhi.VerdictApprove: "approved", nhi.VerdictDeny: "denied"}[verdict]
 	for _, one := range sent {
 		where := fmt.Sprintf("in the ledger as entry %d", one.Entry)
 		if one.File != "" {
 			where = "in " + one.File
 		}
-		p.marked("✓", green, "%s %s by %s, %s: %s", one.Approval, done, person.Name, where, next(one))
+		p.marked("✓", green, "%s %s by %s, %s: %s", one.Approval, wordings[verdict].done, person.Name, where, one.next)
 	}
 	if slices.ContainsFunc(sent, func(one delivery) bool { return one.File != "" }) {
 		p.line("Put decision files into the decisions_dir of the provider block, by a pull request or by hand.")
@@ -176,20 +187,28 @@ func (a *app) receipt(verdict nhi.Verdict, person policy.Approver, sent []delive
 	return p
 }
 
-// next says what is to be done for a request now.
-func next(sent delivery) string {
-	switch policy.Status(sent.Status) {
+// inForce says whether the very request of a ballot is active, and until when.
+func (b ballot) inForce() (time.Time, bool) {
+	return b.grant.ExpiresAt, b.grant.Phase == lifecycle.PhaseActive && b.grant.Held == nhi.DigestOf(b.text)
+}
+
+// next says what becomes of a request with this ballot.
+func (b ballot) next() string {
+	if until, active := b.inForce(); active {
+		return fmt.Sprintf("what is active stays active until %s (`nhi revoke` ends it)", nhi.FormatTime(until))
+	}
+	switch b.after.Status {
 	case policy.StatusApproved:
+		if b.standing.Status == lifecycle.Spent {
+			return "its approval was used already"
+		}
 		return "the next plan shows approved -> active"
 	case policy.StatusDenied:
 		return "it stays without access"
 	default:
 	}
-	var parts []string
-	for _, need := range sent.Needs {
-		if more := need.Want - len(need.Have); more > 0 && !need.NoApproval {
-			parts = append(parts, fmt.Sprintf("%d more of group %s", more, need.Group))
-		}
+	if b.takenBack {
+		return "nobody asks for it any more"
 	}
-	return joined(parts) + " must approve"
+	return missing(b.after.Needs) + " must approve"
 }

@@ -28,14 +28,33 @@ func (a *app) describe(p *page, asked petition) {
 	p.field("request", "%s", nhi.DigestOf(asked.text))
 	document := asked.standing.Policy
 	p.field("policy", "version %d, %s, expires %s", document.Version, document.Digest.Short(), nhi.FormatTime(document.Expires))
+	if asked.desk.apart != nil {
+		asked.describeFile(p)
+	}
+}
+
+// describeFile says what nobody can tell from a request file.
+func (p petition) describeFile(out *page) {
+	file := p.desk.apart
+	out.field("from a file", "made %s (%s ago), at entry %d of the record", nhi.FormatTime(file.Exported),
+		age(p.standing.Now.Sub(file.Exported)), p.chain.Head().Seq)
+	if !file.whole() {
+		out.line("  The record of the grant is too long for a file: what is in force is not compared.")
+	}
+	out.line("  The ledger was not asked. Whether anything was decided or the policy was renewed since,")
+	out.line("  nobody can tell here: what no longer fits will not count there.")
 }
 
 // invite says how to decide on what waits.
 func (p petition) invite(out *page) {
 	if p.waits() {
 		out.gap()
-		out.line("To decide: nhi approve %s", p.approval)
-		out.line("       or: nhi deny %s", p.approval)
+		where := string(p.approval)
+		if p.desk.apart != nil {
+			where = p.desk.apart.path
+		}
+		out.line("To decide: nhi approve %s", where)
+		out.line("       or: nhi deny %s", where)
 	}
 }
 

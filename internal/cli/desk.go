@@ -22,8 +22,9 @@ type desk struct {
 	// begin starts the sitting, which lasts as long as the desk.
 	begin   func(context.Context) (*lifecycle.Sitting, error)
 	sitting *lifecycle.Sitting
-	// apart says that the ledger is not here: what is decided travels as files.
-	apart bool
+	// apart is the request file that this desk is over, where it is one: the
+	// ledger is not here, and what is decided travels as files.
+	apart *requestFile
 }
 
 // open reads the configuration and the flags. Nothing is contacted yet.

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/signature"
@@ -59,32 +60,32 @@ func (a *app) prepare(verdict nhi.Verdict, ballots []ballot, folder string) erro
 
 // finish takes up a prepared folder once its list is signed.
 func (a *app) finish(ctx context.Context, verdict nhi.Verdict, args []string, flags decideFlags) error {
-	if len(args) > 0 {
-		return usage("--finish takes the approvals from its folder, and none from the command line")
+	if slices.ContainsFunc(args, func(arg string) bool { return !isRequestFile(arg) }) {
+		return usage("--finish takes the approvals from its folder, and none but request files from the command line")
 	}
 	texts, listed, made, err := readPrepared(flags.finish)
 	if err != nil {
 		return err
 	}
-	d, err := a.open()
+	desks, err := a.chooseAgain(ctx, args)
 	if err != nil {
 		return err
 	}
-	defer d.close()
+	defer desks.close()
 	ballots := make([]ballot, 0, len(texts))
 	for _, text := range texts {
-		b, err := d.takeUp(ctx, verdict, text)
+		b, err := desks.takeUp(ctx, verdict, text)
 		if err != nil {
 			return err
 		}
 		ballots = append(ballots, b)
 	}
 	seal(ballots, listed, made)
-	return a.cast(ctx, d, verdict, ballots, flags.out)
+	return a.cast(ctx, verdict, ballots, flags.out)
 }
 
 // takeUp reads a decision text that was prepared, on the record as it is now.
-func (d *desk) takeUp(ctx context.Context, verdict nhi.Verdict, text string) (ballot, error) {
+func (c *choice) takeUp(ctx context.Context, verdict nhi.Verdict, text string) (ballot, error) {
 	decision, err := nhi.ParseDecision(text)
 	if err != nil {
 		return ballot{}, err
@@ -96,17 +97,25 @@ func (d *desk) takeUp(ctx context.Context, verdict nhi.Verdict, text string) (ba
 	if decision.Verdict != verdict {
 		return ballot{}, usage("%s: the prepared decision says %q, and the command %q", request.Approval, decision.Verdict, verdict)
 	}
-	p, err := d.petition(ctx, request.Approval)
+	d, ok := c.deskOf(request.Approval)
+	if !ok {
+		return ballot{}, usage("%s: it was prepared too, and its request file is not named", request.Approval)
+	}
+	asked := ""
+	if verdict == nhi.VerdictWithdraw {
+		asked = decision.Request // also when another one is asked for since
+	}
+	p, err := d.about(ctx, request.Approval, asked)
 	if err != nil {
 		return ballot{}, err
 	}
 	if p.text != decision.Request {
 		return ballot{}, wrong("%s: another request is asked for since this was prepared: prepare it again", request.Approval)
 	}
-	if err := decidable(p, verdict); err != nil {
+	if err := p.decidable(verdict); err != nil {
 		return ballot{}, err
 	}
-	return ballot{petition: p, decision: text}, nil
+	return ballot{petition: p, verdict: verdict, decision: text}, nil
 }
 
 // readPrepared reads a folder of prepare. The list must be the very one of the

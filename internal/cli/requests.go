@@ -7,21 +7,23 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/nhi-terraform/terraform-provider-nhi/internal/ledger"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/policy"
 )
 
 func (a *app) requestsCommand() *cobra.Command {
-	all := false
+	all, selected := false, ""
 	cmd := &cobra.Command{
 		Use:   "requests",
 		Short: "List what waits for a decision",
-		Long:  "Lists what waits for a decision, the oldest first. `nhi show APPROVAL` tells the whole of one.",
-		Args:  cobra.NoArgs,
+		Long: "Lists what waits for a decision, the oldest first. `nhi show APPROVAL` tells the whole of one.\n\n" +
+			selectHelp + selectVerdictHelp,
+		Example: "  nhi requests --select 'scope=payments/**,system=orders'\n  nhi requests --all --select status=lapsed",
+		Args:    cobra.NoArgs,
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "also what is decided, used, taken back or denied by policy")
-	return a.runs(cmd, func(ctx context.Context, _ []string) error { return a.requests(ctx, all) })
+	cmd.Flags().StringVar(&selected, "select", "", "those that match")
+	return a.runs(cmd, func(ctx context.Context, _ []string) error { return a.requests(ctx, all, selected) })
 }
 
 // requestRow is one line of the list.
@@ -60,13 +62,17 @@ func needRows(needs []policy.Need) []needRow {
 	return rows
 }
 
-func (a *app) requests(ctx context.Context, all bool) error {
+func (a *app) requests(ctx context.Context, all bool, selected string) error {
+	picks, err := parseSelector(selected, slices.Concat(keysOfID, keysOfRequest, keysOfVerdict)...)
+	if err != nil {
+		return err
+	}
 	d, err := a.open()
 	if err != nil {
 		return err
 	}
 	defer d.close()
-	ids, err := d.approvals(ctx)
+	ids, err := d.approvals(ctx, picks)
 	if err != nil {
 		return err
 	}
@@ -83,6 +89,7 @@ func (a *app) requests(ctx context.Context, all bool) error {
 		case err != nil:
 			broken++
 			rows = append(rows, brokenRow(id, err))
+		case !picks.petition(p):
 		case all || p.waits():
 			rows = append(rows, a.requestRow(p))
 		case p.ended() != "" && p.standing.Status == policy.StatusPending && !p.takenBack:
@@ -106,27 +113,6 @@ func asked(row requestRow) time.Time {
 		return time.Time{}
 	}
 	return *row.AskedAt
-}
-
-// approvals lists the approvals that have a record, sorted.
-func (d *desk) approvals(ctx context.Context) ([]nhi.ApprovalID, error) {
-	book, err := d.engine.Book()
-	if err != nil {
-		return nil, err
-	}
-	chains, err := book.Chains(ctx, ledger.KindApproval+"/")
-	if err != nil {
-		return nil, err
-	}
-	var ids []nhi.ApprovalID
-	for _, name := range chains {
-		_, subject, err := ledger.Subject(name)
-		if err != nil {
-			return nil, err
-		}
-		ids = append(ids, nhi.ApprovalID(subject))
-	}
-	return ids, nil
 }
 
 func brokenRow(id nhi.ApprovalID, err error) requestRow {

@@ -9,35 +9,65 @@ import (
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
 )
 
+// showFlags are the flags of show.
+type showFlags struct {
+	text   bool
+	export string
+}
+
 func (a *app) showCommand() *cobra.Command {
-	text := false
+	flags := showFlags{}
 	cmd := &cobra.Command{
-		Use:   "show APPROVAL",
+		Use:   "show APPROVAL | FILE",
 		Short: "Show one request as a plan",
 		Long: `Shows who asks for what, where, why and until when, which rule decides, who
 has decided, and what does not count.
 
 With --text it prints the request text itself, byte by byte: its SHA-256 is
-the request's digest, and a decision is signed over that text.`,
-		Example: "  nhi show production/payments/etl/orders-etl:default",
-		Args:    cobra.ExactArgs(1),
+the request's digest, and a decision is signed over that text.
+
+With --export it writes one file that carries all of it, with the policy, the
+signatures and the record, to an approver who has no access to the ledger.
+"nhi show FILE" and "nhi approve FILE" check that file and need nothing else
+than the pin of the trust root.`,
+		Example: `  nhi show production/payments/etl/orders-etl:default
+  nhi show production/payments/etl/orders-etl:default --export orders-etl.request
+  nhi show orders-etl.request`,
+		Args: cobra.ExactArgs(1),
 	}
-	cmd.Flags().BoolVar(&text, "text", false, "print the exact request text; its digest goes to standard error")
-	return a.runs(cmd, func(ctx context.Context, args []string) error { return a.showOne(ctx, args[0], text) })
+	cmd.Flags().BoolVar(&flags.text, "text", false, "print the exact request text; its digest goes to standard error")
+	cmd.Flags().StringVar(&flags.export, "export", "", "write a request file (NAME"+RequestSuffix+") for a machine without the ledger; - is standard output")
+	cmd.MarkFlagsMutuallyExclusive("text", "export")
+	return a.runs(cmd, func(ctx context.Context, args []string) error { return a.showOne(ctx, args[0], flags) })
 }
 
-func (a *app) showOne(ctx context.Context, name string, text bool) error {
+// openAt returns the desk of an argument: that of a request file, else the
+// ledger's.
+func (a *app) openAt(ctx context.Context, name string) (*desk, nhi.ApprovalID, error) {
+	if isRequestFile(name) {
+		return a.openRequestFile(ctx, name)
+	}
 	id, err := nhi.ParseApprovalID(name)
 	if err != nil {
-		return err
+		return nil, "", err
 	}
 	d, err := a.open()
+	return d, id, err
+}
+
+func (a *app) showOne(ctx context.Context, name string, flags showFlags) error {
+	d, id, err := a.openAt(ctx, name)
 	if err != nil {
 		return err
 	}
 	defer d.close()
-	if text {
+	switch {
+	case flags.text:
 		return a.showText(ctx, d, id)
+	case flags.export != "" && d.apart != nil:
+		return usage("%s is a request file already", name)
+	case flags.export != "":
+		return a.export(ctx, d, id, flags.export)
 	}
 	p, err := d.petition(ctx, id)
 	if err != nil {

@@ -55,6 +55,50 @@ func (a *app) keyPath(named string, configured string) (string, error) {
 	return "", usage("no key to sign with: say --key FILE, or make one with\n  ssh-keygen -t ed25519 -f ~/%s", defaultKey)
 }
 
+// voter is whoever is about to decide. The key is looked for when it is first
+// needed, and loaded once.
+type voter struct {
+	app             *app
+	key, configured string // paths; either may be empty
+	signer          ssh.Signer
+	half            ssh.PublicKey
+}
+
+func (v *voter) path() (string, error) { return v.app.keyPath(v.key, v.configured) }
+
+// load returns the key that signs.
+func (v *voter) load(ctx context.Context) (ssh.Signer, error) {
+	path, err := v.path()
+	if err != nil || v.signer != nil {
+		return v.signer, err
+	}
+	v.signer, err = v.app.signer(ctx, path)
+	return v.signer, err
+}
+
+// public returns the public half: from the file beside the key where there is
+// one, so that no passphrase is asked before anything was shown. What signs in
+// the end is checked all the same.
+func (v *voter) public(ctx context.Context) (ssh.PublicKey, error) {
+	if v.half != nil {
+		return v.half, nil
+	}
+	path, err := v.path()
+	if err != nil {
+		return nil, err
+	}
+	if written, err := publicKey(publicPath(path)); err == nil {
+		_, v.half, err = signature.ParseKey(written)
+		return v.half, err
+	}
+	signer, err := v.load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	v.half = signer.PublicKey()
+	return v.half, nil
+}
+
 func exists(path string) bool {
 	_, err := os.Lstat(path)
 	return !errors.Is(err, fs.ErrNotExist)

@@ -82,14 +82,14 @@ func (e *Engine) trustPolicy(source, signatures string) (*signedPolicy, error) {
 // what the ledger has seen, or of the same version with other bytes, is
 // ErrPolicy. PublishPolicy appends a newer file to the chain.
 func (e *Engine) PolicyInForce(ctx context.Context) (*policy.Document, nhi.Head, error) {
-	document, chain, err := e.policyInForce(ctx)
+	signed, chain, err := e.policyInForce(ctx)
 	if err != nil {
 		return nil, nhi.Head{}, err
 	}
-	return document, chain.Head(), nil
+	return signed.document, chain.Head(), nil
 }
 
-func (e *Engine) policyInForce(ctx context.Context) (*policy.Document, ledger.Chain, error) {
+func (e *Engine) policyInForce(ctx context.Context) (*signedPolicy, ledger.Chain, error) {
 	file, err := e.policyFile()
 	if err != nil {
 		return nil, ledger.Chain{}, err
@@ -102,9 +102,9 @@ func (e *Engine) policyInForce(ctx context.Context) (*policy.Document, ledger.Ch
 	case file == nil && recorded == nil:
 		return nil, chain, fmt.Errorf("policy_file is not set, and the ledger holds no policy: %w", ErrPolicy)
 	case file == nil:
-		return recorded.document, chain, nil
+		return recorded, chain, nil
 	case recorded == nil || file.document.Version > recorded.document.Version:
-		return file.document, chain, nil
+		return file, chain, nil
 	case file.document.Version < recorded.document.Version:
 		return nil, chain, fmt.Errorf("%s is version %d, and the ledger has seen version %d: %w",
 			e.PolicyFile, file.document.Version, recorded.document.Version, ErrPolicy)
@@ -112,7 +112,7 @@ func (e *Engine) policyInForce(ctx context.Context) (*policy.Document, ledger.Ch
 		return nil, chain, fmt.Errorf("%s is version %d with other bytes than the ledger has seen: %w",
 			e.PolicyFile, file.document.Version, ErrPolicy)
 	}
-	return recorded.document, chain, nil
+	return recorded, chain, nil
 }
 
 // policyRecorded returns the newest policy in the ledger, or nil.

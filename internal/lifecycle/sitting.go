@@ -20,18 +20,18 @@ import (
 // activation always reads everything itself. Not for concurrent use.
 type Sitting struct {
 	engine   *Engine
-	document *policy.Document
+	signed   *signedPolicy
 	policies ledger.Chain // empty where the policy came from elsewhere
 	files    map[nhi.ApprovalID][]nhi.SignedDecision
 }
 
 // Sit begins a sitting under the policy in force, with the errors of Standing.
 func (e *Engine) Sit(ctx context.Context) (*Sitting, error) {
-	document, policies, err := e.policyInForce(ctx)
+	signed, policies, err := e.policyInForce(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return e.sit(document, policies)
+	return e.sit(signed, policies)
 }
 
 // SitUnder begins a sitting under a policy that came with what is to be
@@ -42,19 +42,23 @@ func (e *Engine) SitUnder(source, signatures string) (*Sitting, error) {
 	if err != nil {
 		return nil, err
 	}
-	return e.sit(signed.document, ledger.Chain{Name: ledger.PolicyChain})
+	return e.sit(signed, ledger.Chain{Name: ledger.PolicyChain})
 }
 
-func (e *Engine) sit(document *policy.Document, policies ledger.Chain) (*Sitting, error) {
+func (e *Engine) sit(signed *signedPolicy, policies ledger.Chain) (*Sitting, error) {
 	files, err := e.decisionFolder()
 	if err != nil {
 		return nil, err
 	}
-	return &Sitting{engine: e, document: document, policies: policies, files: files}, nil
+	return &Sitting{engine: e, signed: signed, policies: policies, files: files}, nil
 }
 
 // Policy returns the policy of this sitting.
-func (s *Sitting) Policy() *policy.Document { return s.document }
+func (s *Sitting) Policy() *policy.Document { return s.signed.document }
+
+// Source returns the exact bytes of the policy of this sitting, and the
+// signatures over them.
+func (s *Sitting) Source() (source, signatures string) { return s.signed.source, s.signed.signatures }
 
 // Files returns the decisions on one approval that came as files.
 func (s *Sitting) Files(id nhi.ApprovalID) []nhi.SignedDecision { return s.files[id] }
@@ -97,7 +101,7 @@ func (s *Sitting) standing(ctx context.Context, request nhi.Request, text string
 	if err != nil {
 		return Standing{}, err
 	}
-	standing := Standing{Policy: s.document, Identity: identity, Now: now, approval: chain.Name,
+	standing := Standing{Policy: s.signed.document, Identity: identity, Now: now, approval: chain.Name,
 		chains: map[string]ledger.Chain{}, Heads: map[string]nhi.Head{}}
 	for _, relied := range []ledger.Chain{s.policies, chain, identities} {
 		standing.chains[relied.Name], standing.Heads[relied.Name] = relied, relied.Head()
