@@ -160,7 +160,7 @@ func (v *audit) approvalChain(chain ledger.Chain, subject string) {
 		case ledger.DecisionBody:
 			v.decisions++
 			err = v.decision(chain, entry, body.SignedDecision, nhi.ApprovalID(subject))
-		case ledger.WithdrawalBody:
+		case ledger.WithdrawalBody, ledger.ObservationBody:
 		default:
 			v.misplaced(chain, entry)
 		}

@@ -31,7 +31,7 @@ func (v *audit) grantChain(ctx context.Context, chain ledger.Chain, id nhi.Appro
 			if err := v.use(ctx, chain, id, entry, body, used); err != nil {
 				return err
 			}
-		case ledger.IntentBody, ledger.EffectBody, ledger.VerificationBody, ledger.BlockBody, ledger.LiftBody:
+		case ledger.IntentBody, ledger.EffectBody, ledger.VerificationBody, ledger.BlockBody, ledger.LiftBody, ledger.HolderBody:
 		default:
 			v.misplaced(chain, entry)
 		}

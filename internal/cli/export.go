@@ -98,7 +98,9 @@ func (a *app) openRequestFile(ctx context.Context, path string) (*desk, nhi.Appr
 		OpenLedger: func(ctx context.Context) (*ledger.Ledger, error) { return file.excerpt(ctx, a.Now, a.writer()) },
 		Pins:       a.Pins, Systems: lifecycle.NewSystems(a.Kinds),
 	})}
-	d.begin = func(context.Context) (*lifecycle.Sitting, error) { return d.engine.SitUnder(file.Policy, file.Signatures) }
+	d.begin = func(context.Context) (*lifecycle.Sitting, error) {
+		return d.engine.SitUnder(file.Policy, file.Signatures)
+	}
 	if err := a.vouch(ctx, d, file); err != nil {
 		d.close()
 		return nil, "", fmt.Errorf("%s: %w", path, err)

@@ -79,17 +79,19 @@ func entries(n int) string {
 }
 
 func (v *audit) json(book *ledger.Ledger) map[string]any {
-	rows := func(faults []ledger.Fault) []map[string]any {
-		found := []map[string]any{}
-		for _, fault := range faults {
-			found = append(found, map[string]any{"chain": fault.Chain, "entry": fault.Seq, "reason": fault.Reason})
-		}
-		return found
-	}
 	return map[string]any{
 		"ledger": book.ID(), "root": nhi.DigestOf(book.RootText()), "ok": len(v.faults) == 0,
-		"faults": rows(v.faults), "notes": rows(v.notes),
+		"faults": faultRows(v.faults), "notes": faultRows(v.notes),
 		"chains": v.chains, "entries": v.entries, "policies": v.policies, "requests": v.requests,
 		"decisions": v.decisions, "activations": v.uses,
 	}
+}
+
+// faultRows are faults in JSON.
+func faultRows(faults []ledger.Fault) []map[string]any {
+	found := []map[string]any{}
+	for _, fault := range faults {
+		found = append(found, map[string]any{"chain": fault.Chain, "entry": fault.Seq, "reason": fault.Reason})
+	}
+	return found
 }
