@@ -94,7 +94,7 @@ func TestAGroupOfCommandsIsNoCommand(t *testing.T) {
 func TestHelpTellsTheExitCodes(t *testing.T) {
 	t.Parallel()
 	w := bare(t)
-	for _, args := range [][]string{{}, {"init"}, {"requests"}, {"show"}, {"approve"}, {"deny"}, {"policy"}, {"policy", "sign"}, {"policy", "publish"}, {"verify"}} {
+	for _, args := range [][]string{{}, {"init"}, {"requests"}, {"show"}, {"approve"}, {"deny"}, {"withdraw"}, {"log"}, {"policy"}, {"policy", "sign"}, {"policy", "publish"}, {"verify"}} {
 		var out strings.Builder
 		code := cli.Run(context.Background(), append(args, "--help"), cli.Options{Out: &out, Home: w.keys})
 		if code != cli.ExitOK || !strings.Contains(out.String(), "3  ledger, policy or trust root") || !strings.Contains(out.String(), "--json") {

@@ -106,8 +106,10 @@ func (a *app) describeAccess(p *page, asked petition) {
 			old, kept = nhi.Access{}, false
 		}
 		before := []string{}
-		if kept {
+		if adoption := a.adoption(access); kept {
 			before = a.privileges(old)
+		} else if adoption.Name != "" {
+			before = a.describeTakeover(p, asked, key, adoption)
 		}
 		a.describePrivileges(p, access, before)
 		for _, name := range access.Settings.Names() {
@@ -178,6 +180,7 @@ func (p petition) latestEnd() time.Time {
 }
 
 func (p petition) describeTerm(out *page) {
+	p.describeRenewal(out)
 	out.line("  %s from its activation.", nhi.FormatTTL(p.request.TTL))
 	if until := p.request.ReusableUntil; until.IsZero() {
 		out.line("  It may be activated once.")

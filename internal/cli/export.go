@@ -94,8 +94,16 @@ func (a *app) openRequestFile(ctx context.Context, path string) (*desk, nhi.Appr
 	if err != nil {
 		return nil, "", err
 	}
+	if now := a.Now().UTC(); file.Exported.After(now.Add(ledger.MaxAhead)) {
+		return nil, "", unavailable("%s was made %s, and this machine's clock says %s: one of the two is wrong",
+			path, nhi.FormatTime(file.Exported), nhi.FormatTime(now))
+	}
+	book, err := file.excerpt(ctx, a.Now, a.writer())
+	if err != nil {
+		return nil, "", fmt.Errorf("%s: %w", path, err)
+	}
 	d := &desk{apart: &file, engine: lifecycle.New(lifecycle.Config{
-		OpenLedger: func(ctx context.Context) (*ledger.Ledger, error) { return file.excerpt(ctx, a.Now, a.writer()) },
+		OpenLedger: func(context.Context) (*ledger.Ledger, error) { return book, nil },
 		Pins:       a.Pins, Systems: lifecycle.NewSystems(a.Kinds),
 	})}
 	d.begin = func(context.Context) (*lifecycle.Sitting, error) {
@@ -115,8 +123,8 @@ func (a *app) vouch(ctx context.Context, d *desk, file requestFile) error {
 	if err != nil {
 		return err
 	}
-	if why := file.outdated(a.Now(), sitting.Policy()); why != "" {
-		return unavailable("%s", why)
+	if document := sitting.Policy(); !a.Now().Before(document.Expires) {
+		return unavailable("its policy, version %d, expired %s: ask for a newer file", document.Version, nhi.FormatTime(document.Expires))
 	}
 	p, err := d.recorded(ctx, file.Approval, "")
 	if err != nil {

@@ -14,7 +14,6 @@ import (
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/ledger"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
-	"github.com/nhi-terraform/terraform-provider-nhi/internal/policy"
 )
 
 // RequestSuffix ends the name of every request file.
@@ -148,17 +147,4 @@ func (f requestFile) excerpt(ctx context.Context, now func() time.Time, writer s
 		}
 	}
 	return book, nil
-}
-
-// outdated says in words what speaks against the time of a file, by the clock
-// of this machine; empty where nothing does.
-func (f requestFile) outdated(now time.Time, document *policy.Document) string {
-	switch {
-	case f.Exported.After(now.Add(ledger.MaxAhead)):
-		return "it was made " + nhi.FormatTime(f.Exported) + ", and by this machine's clock it is " + nhi.FormatTime(now) + ": one of the two clocks is wrong"
-	case !now.Before(document.Expires):
-		return "its policy, version " + fmt.Sprint(document.Version) + ", expired " + nhi.FormatTime(document.Expires) + ": ask for a newer file"
-	default:
-		return ""
-	}
 }

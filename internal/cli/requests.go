@@ -33,6 +33,8 @@ type requestRow struct {
 	Waits     bool       `json:"waits"` // for a decision
 	Request   nhi.Digest `json:"request,omitempty"`
 	AsksFor   string     `json:"asks_for,omitempty"`
+	Term      int        `json:"term,omitempty"`
+	Renews    *time.Time `json:"renews,omitempty"` // the end of the term in force, where it asks for another one of the same
 	TTL       string     `json:"ttl,omitempty"`
 	Requester string     `json:"requester"` // "" where nobody is proven
 	Needs     []needRow  `json:"needs"`
@@ -124,8 +126,12 @@ func (a *app) requestRow(p petition) requestRow {
 	const longest = 60
 	verdict := p.standing.Verdict
 	row := requestRow{
-		Approval: string(p.approval), Status: p.status(), Waits: p.waits(), Request: nhi.DigestOf(p.text), AsksFor: a.summary(p.request),
+		Approval: string(p.approval), Status: p.status(), Waits: p.waits(), Request: nhi.DigestOf(p.text), AsksFor: a.summary(p.request), Term: p.request.Term,
 		TTL: nhi.FormatTTL(p.request.TTL), Requester: verdict.Requester, Needs: needRows(verdict.Needs), Ended: p.ended(),
+	}
+	if ends, same := p.renewal(); same {
+		row.Renews = &ends
+		row.AsksFor = "another term: " + row.AsksFor
 	}
 	waited := "-"
 	if !p.askedAt.IsZero() {

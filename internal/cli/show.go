@@ -105,13 +105,15 @@ type shownAccess struct {
 	Endpoint   string     `json:"endpoint,omitempty"`
 	Privileges []string   `json:"privileges"`
 	Settings   nhi.Values `json:"settings"`
+	// TakesOver is the account that is there already, where one is taken over.
+	TakesOver *shownTakeover `json:"takes_over,omitempty"`
 }
 
 func (a *app) shownJSON(p petition) map[string]any {
 	access := map[string]shownAccess{}
 	for key, asked := range p.request.Access {
 		words := append([]string{}, a.privileges(asked)...)
-		access[key] = shownAccess{asked.System, asked.Kind, asked.Endpoint, words, asked.Settings}
+		access[key] = shownAccess{asked.System, asked.Kind, asked.Endpoint, words, asked.Settings, a.takeoverJSON(p, key)}
 	}
 	denials := []map[string]string{}
 	for _, denial := range p.standing.Verdict.Denials {
@@ -134,6 +136,9 @@ func (a *app) shownJSON(p petition) map[string]any {
 		shown["if_approved_now"] = map[string]string{"activate_before": nhi.FormatTime(p.deadline()), "ends_at_the_latest": nhi.FormatTime(p.latestEnd())}
 	case p.standing.Approved() && !verdict.ActivateBefore.IsZero():
 		shown["activate_before"], shown["not_after"] = nhi.FormatTime(verdict.ActivateBefore), nhi.FormatTime(verdict.NotAfter)
+	}
+	if ends, same := p.renewal(); same {
+		shown["renews"] = nhi.FormatTime(ends) // the end of the term in force
 	}
 	if !p.askedAt.IsZero() {
 		shown["asked_at"] = nhi.FormatTime(p.askedAt)

@@ -51,7 +51,11 @@ func (a *app) summary(request nhi.Request) string {
 		if access.Kind == nhi.KindExternal {
 			where = " (external)"
 		}
-		parts = append(parts, strings.Join(a.privileges(access), ", ")+where)
+		words := strings.Join(a.privileges(access), ", ")
+		if adoption := a.adoption(access); adoption.Name != "" {
+			words = "take over " + adoption.Name + " with " + words
+		}
+		parts = append(parts, words+where)
 	}
 	return strings.Join(parts, "; ")
 }

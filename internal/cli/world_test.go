@@ -18,6 +18,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/cli"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector/builtin"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/ledger"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/ledger/local"
@@ -36,6 +37,8 @@ type world struct {
 	keys string
 	pins []nhi.Digest
 	now  func() time.Time
+	// kinds are the connectors; all that are built in where it is nil.
+	kinds []connector.Kind
 
 	mu     sync.Mutex
 	passed time.Duration
@@ -134,7 +137,7 @@ func (w *world) runAt(terminal cli.Terminal, args ...string) result {
 	}
 	var out, errs strings.Builder
 	code := cli.Run(context.Background(), args, cli.Options{
-		Version: "test", Out: &out, Err: &errs, Terminal: terminal, Now: w.now, Home: w.keys,
+		Version: "test", Out: &out, Err: &errs, Terminal: terminal, Now: w.now, Home: w.keys, Kinds: w.kinds,
 		Pins: func() ([]nhi.Digest, error) {
 			if len(w.pins) == 0 {
 				return nil, lifecycle.ErrUntrusted
