@@ -37,7 +37,10 @@ func (a *app) choose(ctx context.Context, args []string, selected string) (*choi
 	case len(args) > nhi.MaxList:
 		return nil, usage("%d approvals, and one signature covers %d at most", len(args), nhi.MaxList)
 	case len(files) == 0:
-		return c, c.fromLedger(ctx, args, selected)
+		if err := c.fromLedger(ctx, args, selected); err != nil {
+			return nil, err
+		}
+		return c, nil
 	case len(files) < len(args):
 		return nil, usage("request files and approvals of the ledger cannot be decided in one command")
 	}
@@ -212,7 +215,8 @@ func (m matter) read(ctx context.Context, verdict nhi.Verdict, voter *voter) ([]
 
 // movable says whether a decision of the voter would count now.
 func (p petition) movable(ctx context.Context, verdict nhi.Verdict, voter *voter) (bool, error) {
-	if verdict != nhi.VerdictWithdraw && (!p.waits() || p.decidable(verdict) != nil) {
+	decidable := p.waits() && p.decidable(verdict) == nil
+	if !decidable && verdict != nhi.VerdictWithdraw {
 		return false, nil
 	}
 	if voter == nil {

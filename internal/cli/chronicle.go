@@ -37,11 +37,13 @@ func (a *app) chronicle(ctx context.Context, d *desk) (*chronicle, error) {
 	c := &chronicle{app: a, book: book}
 	root, err := d.engine.Root()
 	if err != nil {
-		return c, c.faulty(ledger.RootChain, err)
+		err = c.faulty(ledger.RootChain, err)
+		return c, err
 	}
 	chain, err := book.Read(ctx, ledger.PolicyChain)
 	if err != nil {
-		return c, c.faulty(ledger.PolicyChain, err)
+		err = c.faulty(ledger.PolicyChain, err)
+		return c, err
 	}
 	reader := &audit{book: book, root: root, systems: lifecycle.NewSystems(a.Kinds)}
 	reader.policyChain(chain)

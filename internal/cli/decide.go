@@ -45,8 +45,7 @@ func (a *app) denyCommand() *cobra.Command { return a.decideCommand(nhi.VerdictD
 func (a *app) withdrawCommand() *cobra.Command {
 	return a.decideCommand(nhi.VerdictWithdraw, `
 
-A yes that is taken back no longer counts, and a no no longer stands in the
-way. What is active already stays active: "nhi revoke" ends it.`)
+A yes that is taken back does not count any more, and a no is out of the way. What is active already stays active: "nhi revoke" ends it.`)
 }
 
 func (a *app) decideCommand(verdict nhi.Verdict, more string) *cobra.Command {

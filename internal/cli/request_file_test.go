@@ -219,7 +219,7 @@ func TestHostileRequestFiles(t *testing.T) {
 			w.write(path, text)
 		}, cli.ExitUnavailable, "the policy is for ledger"},
 		"a ledger that is not its own": {func(w *world, path string) {
-			replace(fmt.Sprintf(`  "ledger": "%s"`, w.book().ID()), fmt.Sprintf(`  "ledger": "%032d"`, 7))(w, path)
+			replace(fmt.Sprintf(`  "ledger": %q`, w.book().ID()), fmt.Sprintf(`  "ledger": %q`, strings.Repeat("7", 32)))(w, path)
 		}, cli.ExitUsage, "holds entries of ledger"},
 		"too long": {func(w *world, path string) { must(w.t, os.Truncate(path, 17<<20)) }, cli.ExitUsage, "longer than"},
 		"a folder": {func(w *world, path string) { must(w.t, os.Remove(path)); must(w.t, os.Mkdir(path, 0o700)) }, cli.ExitUsage, "is not a file"},
