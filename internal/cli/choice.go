@@ -233,7 +233,10 @@ func (p petition) movable(ctx context.Context, verdict nhi.Verdict, voter *voter
 	case nhi.VerdictDeny:
 		return part.Heeded && part.Word != nhi.VerdictDeny, nil
 	default:
-		return part.Heeded && !part.Asked && !slices.Contains(p.standing.Verdict.ApprovedBy, person.Name), nil
+		verdict := p.standing.Verdict
+		// Enough have approved, and not all of them have seen what is taken over.
+		again := missing(verdict.Needs) == "" && len(p.unseen(verdict.Seen)) > 0
+		return part.Heeded && !part.Asked && (again || !slices.Contains(verdict.ApprovedBy, person.Name)), nil
 	}
 }
 

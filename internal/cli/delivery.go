@@ -199,6 +199,9 @@ func (b ballot) next() string {
 	}
 	switch b.after.Status {
 	case policy.StatusApproved:
+		if names := b.unseen(b.after.Seen); len(names) > 0 {
+			return "whoever approved before " + joined(names) + " was observed must approve again"
+		}
 		if b.standing.Status == lifecycle.Spent {
 			return "its approval was used already"
 		}

@@ -54,6 +54,26 @@ func (a *app) describeTakeover(p *page, asked petition, key string, adoption con
 	return seen.Privileges
 }
 
+// unseen returns the accounts that a request takes over and that were not
+// observed when the first seen entries of its record were all there was: who
+// approved then has approved something else.
+func (p petition) unseen(seen uint64) []string {
+	var names []string
+	for _, key := range p.request.Access.Keys() {
+		access := p.request.Access[key]
+		kind, _ := p.desk.engine.Systems.Kind(access.Kind)
+		name := kind.Adoption(access.Settings).Name
+		if name == "" {
+			continue
+		}
+		early := petition{text: p.text, chain: ledger.Chain{Entries: p.chain.Entries[:min(seen, uint64(len(p.chain.Entries)))]}}
+		if found, _, ok := early.observed(key); !ok || found.Principal != name {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 func quotedOr(text, instead string) string {
 	if text == "" {
 		return instead

@@ -75,7 +75,7 @@ func TestATakeoverIsShownWithWhatWasObserved(t *testing.T) {
 	if rows := w.rows(); !strings.HasPrefix(rows[0].AsksFor, "take over svc_orders with role orders_ro") {
 		t.Errorf("rows are %+v", rows)
 	}
-	// Who decides after it has seen it.
+	// Who decides after it has seen it, and nobody who decided before.
 	w.ok("approve", string(etl), "--yes", "--key", w.key("ana"))
 	w.ok("verify")
 }
