@@ -80,6 +80,24 @@ func TestATakeoverIsShownWithWhatWasObserved(t *testing.T) {
 	w.ok("verify")
 }
 
+func TestWhoeverApprovedBeforeTheObservationIsAskedAgain(t *testing.T) {
+	t.Parallel()
+	w := adopting(t)
+	text := w.ask(w.takeover(), "eve")
+	w.ok("approve", string(etl), "--yes", "--key", w.key("ana"))
+	w.add(ledger.ApprovalChain(etl), ledger.ObservationBody{Request: nhi.DigestOf(text), Targets: map[string]ledger.Observed{
+		"db": {Principal: "svc_orders", Privileges: []string{}}}})
+	out := w.ok("approve", string(etl), "--yes", "--key", w.key("ben"))
+	if !strings.Contains(out, "whoever approved before svc_orders was observed must approve again") {
+		t.Errorf("approve said %s", out)
+	}
+	w.pass(time.Minute)
+	out = w.ok("approve", "--select", "scope=**", "--yes", "--key", w.key("ana"))
+	if !strings.Contains(out, "the next plan shows approved -> active") {
+		t.Errorf("approve said %s", out)
+	}
+}
+
 func TestARenewalIsAnotherTermOfTheSame(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
