@@ -30,11 +30,11 @@ type wording struct {
 }
 
 var wordings = map[nhi.Verdict]wording{
-	nhi.VerdictApprove: {"Say yes to requests, with one signature", "makes sure that the\ndecision will count",
+	nhi.VerdictApprove: {"Say yes to requests, with one signature", "the decision will count",
 		"Approve this request?", "Approve these %s?", "approved"},
-	nhi.VerdictDeny: {"Say no to requests, with one signature", "makes sure that the\ndecision will count",
+	nhi.VerdictDeny: {"Say no to requests, with one signature", "the decision will count",
 		"Deny this request?", "Deny these %s?", "denied"},
-	nhi.VerdictWithdraw: {"Take back what you decided, with one signature", "makes sure that there\nis a decision of yours to take back",
+	nhi.VerdictWithdraw: {"Take back what you decided, with one signature", "there is a decision of yours to take back",
 		"Withdraw your decision on this request?", "Withdraw your decisions on these %s?", "taken back"},
 }
 
@@ -45,7 +45,8 @@ func (a *app) denyCommand() *cobra.Command { return a.decideCommand(nhi.VerdictD
 func (a *app) withdrawCommand() *cobra.Command {
 	return a.decideCommand(nhi.VerdictWithdraw, `
 
-A yes that is taken back does not count any more, and a no is out of the way. What is active already stays active: "nhi revoke" ends it.`)
+A yes that is taken back does not count any more, and a no is out of the way.
+What is active already stays active: "nhi revoke" ends it.`)
 }
 
 func (a *app) decideCommand(verdict nhi.Verdict, more string) *cobra.Command {
@@ -55,8 +56,10 @@ func (a *app) decideCommand(verdict nhi.Verdict, more string) *cobra.Command {
 		Short: words.short,
 		Long: words.short + `.
 
-It shows each request, asks, signs one list of decisions, ` + words.what + `, and appends it to the ledger. With --out, or where the
-ledger cannot be written, it leaves decision files for a pull request instead.` + more + `
+It shows each request, asks, and signs one list of decisions. Then it makes sure
+that ` + words.what + `, and appends it to the ledger. With
+--out, or where the ledger cannot be written, it leaves decision files for a
+pull request instead.` + more + `
 
 A FILE is one that "nhi show --export" made: then no ledger is needed, and the
 decision is left as a file.

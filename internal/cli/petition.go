@@ -43,26 +43,17 @@ func (d *desk) about(ctx context.Context, id nhi.ApprovalID, text string) (petit
 	if err != nil {
 		return petition{}, err
 	}
-	const tries = 5
-	for range tries {
-		p, err := d.recorded(ctx, id, text)
-		if err != nil {
-			return p, err
-		}
-		for _, file := range sitting.Files(id) {
-			if !slices.Contains(p.decisions, file) {
-				p.decisions = append(p.decisions, file)
-			}
-		}
-		if p.standing, err = sitting.Standing(ctx, p.text); err != nil {
-			return p, err
-		}
-		// What is shown and what is evaluated must be one record.
-		if p.standing.Heads[p.chain.Name] == p.chain.Head() {
-			return p, nil
+	p, err := d.recorded(ctx, id, text)
+	if err != nil {
+		return p, err
+	}
+	for _, file := range sitting.Files(id) {
+		if !slices.Contains(p.decisions, file) {
+			p.decisions = append(p.decisions, file)
 		}
 	}
-	return petition{}, wrong("%s: its record grows faster than it can be read", id)
+	p.standing, err = sitting.Over(ctx, p.text, p.chain, p.grant)
+	return p, err
 }
 
 // recorded reads what an approval asks for, without evaluating it: no policy

@@ -89,13 +89,27 @@ func (s *Sitting) standing(ctx context.Context, request nhi.Request, text string
 	if err != nil {
 		return Standing{}, err
 	}
-	now, err := book.Now(ctx)
-	if err != nil {
-		return Standing{}, fmt.Errorf("the ledger's time: %w", err)
-	}
 	chain, err := book.Read(ctx, ledger.ApprovalChain(request.Approval))
 	if err != nil {
 		return Standing{}, err
+	}
+	return s.over(ctx, request, text, chain, record, trigger)
+}
+
+// Over is Standing over an approval's chain and a grant's record that were read
+// already, so that what is shown beside it is what was evaluated.
+func (s *Sitting) Over(ctx context.Context, text string, chain ledger.Chain, record Record) (Standing, error) {
+	request, err := nhi.ParseRequest(text)
+	if err != nil {
+		return Standing{}, err
+	}
+	return s.over(ctx, request, text, chain, record, nil)
+}
+
+func (s *Sitting) over(ctx context.Context, request nhi.Request, text string, chain ledger.Chain, record Record, trigger *string) (Standing, error) {
+	now, err := s.engine.Time(ctx)
+	if err != nil {
+		return Standing{}, fmt.Errorf("the ledger's time: %w", err)
 	}
 	identity, identities, err := s.engine.identity(ctx, request.Identity())
 	if err != nil {
