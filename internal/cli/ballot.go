@@ -31,7 +31,7 @@ func propose(p petition, verdict nhi.Verdict) (ballot, error) {
 		return ballot{}, err
 	}
 	signedAt := p.standing.Now.UTC().Truncate(time.Second)
-	before := signedAt.Add(p.standing.Policy.ActivateWithin)
+	before := p.standing.Policy.Until(p.request, signedAt)
 	decision := nhi.Decision{
 		Verdict: verdict, Justification: p.justification, Requester: p.standing.Verdict.Requester,
 		PolicyVersion: p.standing.Policy.Version, PolicyDigest: p.standing.Policy.Digest,

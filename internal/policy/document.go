@@ -41,6 +41,16 @@ func (d *Document) Within(request nhi.Request) time.Duration {
 	return max(d.ActivateWithin, d.ReuseWithin)
 }
 
+// Until returns until when an approval of the request that is signed at a time
+// may be used, at most.
+func (d *Document) Until(request nhi.Request, signedAt time.Time) time.Time {
+	within := signedAt.Add(d.Within(request))
+	if end := request.ReusableUntil; end.After(signedAt) {
+		return nhi.Earliest(within, end)
+	}
+	return within
+}
+
 // Approver is a person, with the keys that sign for that person.
 type Approver struct {
 	Name   string

@@ -266,10 +266,7 @@ func (w *world) decision(verdict nhi.Verdict, id nhi.ApprovalID, person string) 
 	document, err := policy.Parse(source)
 	must(w.t, err)
 	signedAt := w.now().UTC().Truncate(time.Second)
-	before := signedAt.Add(document.Within(request))
-	if !request.ReusableUntil.IsZero() {
-		before = nhi.Earliest(before, request.ReusableUntil)
-	}
+	before := document.Until(request, signedAt)
 	decision := nhi.Decision{
 		Verdict: verdict, Justification: "CHG-1234", Requester: rae, PolicyVersion: document.Version, PolicyDigest: document.Digest,
 		SignedAt: signedAt, ActivateBefore: before, NotAfter: before.Add(request.TTL), Head: chain.Head(), Request: text,
