@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
@@ -51,6 +52,9 @@ func (r *approvalResource) stays(diags *diag.Diagnostics, t ticket, status polic
 	what := map[policy.Status]string{
 		policy.StatusDenied: "was denied", policy.StatusLapsed: "was approved and not activated in time", policy.StatusWithdrawn: "was approved, and the approval was withdrawn",
 	}[status]
+	if end := request.ReusableUntil; !end.IsZero() && status == policy.StatusLapsed && overdue(standing.Now, end) {
+		what = "was approved for use until " + nhi.FormatTime(end) + ", which has passed"
+	}
 	switch {
 	case status == policy.StatusPending:
 		r.waiting(diags, request, standing.Verdict.Needs, reasons, memory)
@@ -63,6 +67,9 @@ func (r *approvalResource) stays(diags *diag.Diagnostics, t ticket, status polic
 				request.Approval, what, strings.Join(reasons, "; "), request.Approval))
 	}
 }
+
+// overdue says whether a time has come.
+func overdue(now, end time.Time) bool { return !now.IsZero() && !now.Before(end) }
 
 func decided(have []string) string {
 	switch len(have) {

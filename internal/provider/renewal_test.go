@@ -147,7 +147,7 @@ func TestReusable(t *testing.T) {
 	wants(t, l.Apply(t, run(1)), 1, "already used")
 	check("a used trigger")
 	l.advance(31 * 24 * time.Hour)
-	wants(t, l.Apply(t, run(3)), 0, "active = false", "it could be used until")
+	wants(t, l.Apply(t, run(3)), 0, "active = false", "was approved for use until "+until+", which has passed")
 	if result := l.Apply(t, run(4)); result.Code != 0 || l.used() != 3 {
 		t.Errorf("after the end of reuse: %d activations\n%s", l.used(), result.Text())
 	}
