@@ -45,6 +45,9 @@ type Setup struct {
 	// account's name, and returns a function that says whether it is still as
 	// it was. Nil needs a reason in Skip["foreign object"].
 	Foreign func(t *testing.T, account connector.Account) (untouched func() bool)
+	// Existing makes an account that nobody manages, under a new name. Nil needs
+	// a reason in Skip["taking over an account"].
+	Existing func(t *testing.T) Existing
 	// FreeText names access fields whose text is for people or for a shell, so
 	// that quotes and ../ are plain characters there, with the reason.
 	FreeText map[string]string
@@ -77,6 +80,8 @@ var cases = []struct {
 	{"issued credential ends in time", true, issuedCredentialEndsInTime},
 	{"withdrawn credential", true, withdrawnCredential},
 	{"foreign object", true, foreignObject},
+	{"taking over an account", true, takeOver},
+	{"survey", true, survey},
 	{"unreachable system", true, unreachableSystem},
 	{"cancelled context", true, cancelledContext},
 	{"secrets stay out of errors", true, secretsStayOutOfErrors},

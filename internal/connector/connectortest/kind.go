@@ -24,7 +24,7 @@ func kindIsSane(t *testing.T, s *suite) {
 	if (kind.Endpoint == nil) != (kind.Name == nhi.KindExternal) {
 		t.Error("a kind has an Endpoint, and external has none")
 	}
-	for what, fields := range map[string][]connector.Field{"settings": kind.Settings, "access": kind.Access, "credential": kind.Credential} {
+	for what, fields := range map[string][]connector.Field{"settings": kind.Settings, "access": kind.Access, "credential": kind.Credential, "options": kind.Options} {
 		seen := map[string]bool{}
 		for _, field := range fields {
 			if seen[field.Name] {
@@ -37,6 +37,9 @@ func kindIsSane(t *testing.T, s *suite) {
 	c := s.open(t)
 	if _, issues := connector.IssuerOf(c); issues != (len(kind.Credential) > 0) {
 		t.Errorf("issues credentials: %v, and describes %d credential fields", issues, len(kind.Credential))
+	}
+	if _, adopts := connector.AdopterOf(c); adopts != (kind.Adopts != nil) {
+		t.Errorf("takes accounts over: %v, and describes it: %v", adopts, kind.Adopts != nil)
 	}
 	checkAccessValues(t, kind, s.Access(t))
 	if s.Narrower != nil {
@@ -67,8 +70,11 @@ func checkField(t *testing.T, what string, field connector.Field) {
 	if field.Privilege && (what != "access" || field.Type != connector.Strings) {
 		t.Errorf("%s: %s is a privilege, and no set in an access", what, field.Name)
 	}
-	if field.Required && field.Default != "" {
-		t.Errorf("%s: %s is required and has a default", what, field.Name)
+	if field.Required && (field.Default != "" || what == "options") {
+		t.Errorf("%s: %s is required, and has a default or is an option", what, field.Name)
+	}
+	if field.Late && (field.Required || field.Default != "") {
+		t.Errorf("%s: %s came late, and is required or has a default", what, field.Name)
 	}
 	if field.Default == "" || field.Check == nil {
 		return

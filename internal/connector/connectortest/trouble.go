@@ -132,6 +132,12 @@ func (s *suite) failures(t *testing.T, c connector.Connector) map[string]error {
 		}
 		found[name] = outcome.Err
 	}
+	if adopter, ok := connector.AdopterOf(c); ok {
+		_, found["appraise"] = adopter.Appraise(t.Context(), account.Principal)
+	}
+	if surveyor, ok := connector.SurveyorOf(c); ok {
+		_, found["survey"] = surveyor.Survey(t.Context())
+	}
 	if issuer, ok := connector.IssuerOf(c); ok {
 		_, found["issue"] = issuer.Issue(t.Context(), account, account.NotAfter, nil)
 	}

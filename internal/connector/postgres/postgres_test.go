@@ -46,6 +46,10 @@ func TestConnector(t *testing.T) {
 			return func() bool { return fingerprint(server) == before }
 		},
 		FreeText: map[string]string{"roles": "a role can really be called so; names are quoted, never spliced"},
+		Skip: map[string]string{
+			"taking over an account": "not yet",
+			"survey":                 "not yet",
+		},
 	})
 }
 
