@@ -24,6 +24,9 @@ func (s *system) prepare(ctx context.Context, account connector.Account) (connec
 	if err := checkAccess(account.Access); err != nil {
 		return connector.Observation{}, err
 	}
+	if adopted(account) {
+		return s.takeOver(ctx, account)
+	}
 	created := false
 	seen, err := s.change(ctx, []connector.Account{account}, func(ctx context.Context, tx pgx.Tx, seen *snapshot) ([]string, error) {
 		ours, foreign := seen.find(account)
@@ -100,6 +103,9 @@ func (s *system) enable(ctx context.Context, account connector.Account) (connect
 	if want.end.IsZero() {
 		return connector.Observation{}, fmt.Errorf("role %s has no end: %w", shown(account.Principal), nhi.ErrInvalid)
 	}
+	if adopted(account) {
+		return s.enableTaken(ctx, account, want)
+	}
 	var loggedIn []uint32 // the account itself, where its LOGIN was switched on by hand
 	seen, err := s.change(ctx, []connector.Account{account}, func(ctx context.Context, tx pgx.Tx, seen *snapshot) ([]string, error) {
 		ours, foreign := seen.find(account)
@@ -121,9 +127,25 @@ func (s *system) enable(ctx context.Context, account connector.Account) (connect
 		return connector.Observation{}, err
 	}
 	if len(loggedIn) > 0 {
-		err = s.endSessions(ctx, loggedIn)
+		if err := s.endSessions(ctx, loggedIn); err != nil {
+			return seen.Of(account), err
+		}
 	}
-	return seen.Of(account), err
+	return seen.enabled(account)
+}
+
+// enabled observes an account that was just enabled, with its evidence.
+func (s *snapshot) enabled(account connector.Account) (connector.Observation, error) {
+	kept := recorded(account)
+	kept.Reach = s.reachOf(account, kept.Reach)
+	text, err := kept.text()
+	if err != nil {
+		return connector.Observation{}, err
+	}
+	account.Enabled, account.Evidence = true, text
+	seen := s.Of(account)
+	seen.Evidence = text
+	return seen, nil
 }
 
 // checkDirect refuses to go on with an account that was given privileges on
@@ -152,18 +174,27 @@ FROM reach JOIN pg_catalog.pg_roles r ON r.oid = reach.oid`
 // no approval can allow: to a superuser, to the server's files and programs,
 // to the role that we connect as, or to another grant's account.
 func checkApproved(ctx context.Context, tx pgx.Tx, account connector.Account) error {
-	approved := account.Access.Items(settingRoles)
-	rows, err := tx.Query(ctx, reachQuery, approved)
+	return checkReach(ctx, tx, account.Access.Items(settingRoles), account.Principal)
+}
+
+// checkReach is checkApproved for any roles; none of them may lead to the
+// principal either.
+func checkReach(ctx context.Context, tx pgx.Tx, names []string, principal string) error {
+	rows, err := tx.Query(ctx, reachQuery, names)
 	if err != nil {
 		return err
 	}
-	missing := slices.Clone(approved)
+	missing := slices.Clone(names)
 	var refusal error
 	var asked, reached string
 	var superuser, self, marked bool
 	_, err = pgx.ForEachRow(rows, []any{&asked, &reached, &superuser, &self, &marked}, func() error {
 		missing = slices.DeleteFunc(missing, func(name string) bool { return name == asked })
-		if reason := refusedRole(reached, superuser, self, marked); reason != "" && refusal == nil {
+		reason := refusedRole(reached, superuser, self, marked)
+		if reached == principal {
+			reason = "is the account itself"
+		}
+		if reason != "" && refusal == nil {
 			refusal = fmt.Errorf("role %s leads to role %s, which %s: %w", shown(asked), shown(reached), reason, nhi.ErrInvalid)
 		}
 		return nil

@@ -26,9 +26,15 @@ LEFT JOIN pg_catalog.pg_database b ON b.oid = d.dbid
 WHERE d.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass AND d.refobjid = ANY ($1::oid[])
 GROUP BY 1, 2, 3, 4, 5 ORDER BY 2, 4, 3, 5`
 
-// dependents returns, for each role that cannot be dropped, what it owns or
-// holds, in words.
-func dependents(ctx context.Context, tx pgx.Tx, roles []*role) (map[uint32][]string, error) {
+// dependent is something that keeps a role from being dropped.
+type dependent struct {
+	text  string // in words
+	here  bool   // in the current database, or shared by all
+	owned bool
+}
+
+// dependents returns, for each role that cannot be dropped, what it owns or holds.
+func dependents(ctx context.Context, tx pgx.Tx, roles []*role) (map[uint32][]dependent, error) {
 	var oids []uint32
 	for _, r := range roles {
 		oids = append(oids, r.oid)
@@ -37,7 +43,7 @@ func dependents(ctx context.Context, tx pgx.Tx, roles []*role) (map[uint32][]str
 	if err != nil {
 		return nil, err
 	}
-	found := map[uint32][]string{}
+	found := map[uint32][]dependent{}
 	var oid uint32
 	var name, kind, database string
 	var object *string
@@ -51,7 +57,8 @@ func dependents(ctx context.Context, tx pgx.Tx, roles []*role) (map[uint32][]str
 		if database != "" {
 			where = " in database " + shown(database)
 		}
-		found[oid] = append(found[oid], "role "+shown(name)+" "+dependence(kind)+" "+what+where)
+		text := "role " + shown(name) + " " + dependence(kind) + " " + what + where
+		found[oid] = append(found[oid], dependent{text: text, here: object != nil, owned: kind == "o"})
 		return nil
 	})
 	return found, err
@@ -76,13 +83,15 @@ func printable(text string) string { return strings.Join(strings.Fields(text), "
 // staysError says which roles could not be dropped, and why. What they could
 // do is already taken from them.
 func staysError(account connector.Account, reasons []string) error {
-	listed := reasons
-	more := ""
-	if len(listed) > maxListed {
-		more = fmt.Sprintf(" (and %d more)", len(listed)-maxListed)
-		listed = listed[:maxListed]
+	return fmt.Errorf("role %s cannot log in or use any role any more, but cannot be dropped: %s: settle these first "+
+		"(REASSIGN OWNED BY or DROP OWNED BY, in each database; the system's %s does it in the database of its URL), "+
+		"then revoke again: %w", shown(account.Principal), listed(reasons), settingHeir, errStays)
+}
+
+// listed writes a bounded list.
+func listed(reasons []string) string {
+	if len(reasons) <= maxListed {
+		return strings.Join(reasons, "; ")
 	}
-	return fmt.Errorf("role %s cannot log in or use any role any more, but cannot be dropped: %s%s: settle these first "+
-		"(REASSIGN OWNED BY or DROP OWNED BY, in each database), then revoke again: %w",
-		shown(account.Principal), strings.Join(listed, "; "), more, errStays)
+	return fmt.Sprintf("%s (and %d more)", strings.Join(reasons[:maxListed], "; "), len(reasons)-maxListed)
 }

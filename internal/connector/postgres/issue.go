@@ -82,7 +82,8 @@ func (s *snapshot) checkIssuable(account connector.Account, end time.Time) error
 		return foreignError(foreign)
 	}
 	ours, _ := s.find(account)
-	if seen.State != connector.Active || ours == nil || !ours.enabled() || !slices.Equal(seen.Privileges, privileges(account.Access)) {
+	prepared := adopted(account) && !account.Enabled
+	if seen.State != connector.Active || ours == nil || !ours.enabled() || prepared || !slices.Equal(seen.Privileges, privileges(account.Access)) {
 		return fmt.Errorf("role %s is %s on the server and does not hold the approved roles: %w",
 			shown(account.Principal), seen.State, nhi.ErrEnded)
 	}

@@ -19,7 +19,10 @@ import (
 // The names of settings, of the access and of a credential's values.
 const (
 	settingURL    = "url"
+	settingHeir   = "reassign_owned_to"
 	settingRoles  = "roles"
+	settingAdopt  = "adopt"
+	settingEnd    = "on_revoke"
 	fieldUsername = "username"
 	fieldPassword = "password"
 	fieldHost     = "host"
@@ -44,11 +47,26 @@ func Kind() connector.Kind {
 				"sslrootcert, sslcert, sslkey, connect_timeout (seconds, 10) and application_name. PG* environment variables, " +
 				"service files and password files are not read.",
 			Check: func(value string) error { _, err := parseAddress(value); return err },
+		}, {
+			Name: settingHeir, Type: connector.String,
+			Description: "An existing role that gets what a grant's roles own in the URL's database when they are dropped, and when " +
+				"an account is taken over; privileges that were given to them directly are then taken away. A superuser is refused. " +
+				"Empty: a role that owns something is not dropped.",
+			Check: checkOwnName,
 		}},
 		Access: []connector.Field{{
 			Name: settingRoles, Type: connector.Strings, Required: true, Privilege: true,
 			Description: "The existing roles that the account becomes a member of. A role that is or leads to a superuser is refused.",
 			Check:       checkRole,
+		}, {
+			Name: settingAdopt, Type: connector.String, Late: true,
+			Description: "An existing role that is taken over as the account. Its name and password stay; other roles, attributes, " +
+				"members and privileges are taken away when the grant becomes active.",
+			Check: checkOwnName,
+		}, {
+			Name: settingEnd, Type: connector.String, Late: true,
+			Description: "What becomes of a role that was taken over: disable (no login, no password, no roles; it stays) or delete.",
+			Check:       checkOnRevoke,
 		}},
 		Credential: []connector.Field{
 			{Name: fieldUsername, Description: "The login role."},
@@ -68,6 +86,7 @@ func Kind() connector.Kind {
 			return at.endpoint(), nil
 		},
 		Privileges: privileges,
+		Adopts:     adopts,
 		Open:       open,
 		// VALID UNTIL stops password logins alone, and open sessions live on.
 		EnforcedBy: connector.EnforcedByApply,
@@ -99,7 +118,7 @@ func checkAccess(access nhi.Values) error {
 			return fmt.Errorf("roles: %w", err)
 		}
 	}
-	return nil
+	return checkAdoption(access)
 }
 
 // grantable are the predefined roles that may be asked for. The others reach
@@ -120,6 +139,14 @@ func checkRole(name string) error {
 			shown(name), strings.Join(grantable, ", "), nhi.ErrInvalid)
 	}
 	return nil
+}
+
+// checkOwnName holds for a name that can be the name of a role that people made.
+func checkOwnName(name string) error {
+	if reserved(name) {
+		return fmt.Errorf("role %s: PostgreSQL keeps names that start with pg_ for itself: %w", shown(name), nhi.ErrInvalid)
+	}
+	return checkRoleName(name)
 }
 
 func checkRoleName(name string) error {

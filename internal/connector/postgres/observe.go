@@ -16,7 +16,8 @@ import (
 // find returns the account's role, or the role that is in its place. Ours is
 // what carries the whole mark and, where an OID was recorded, that OID; under
 // another name too, since the OID tells it. Where only the comment was edited,
-// OID and name tell it, unless the comment is another grant's mark.
+// OID and name tell it, unless the comment is another grant's mark, or the
+// role is one that was to be taken over and may never have been.
 func (s *snapshot) find(account connector.Account) (ours, foreign *role) {
 	mark := account.Mark.String()
 	oid, _ := accountOID(account) // checked before anything was read
@@ -26,7 +27,7 @@ func (s *snapshot) find(account connector.Account) (ours, foreign *role) {
 		return named, nil
 	case oid != 0 && recorded != nil && recorded.comment == mark:
 		return recorded, named
-	case named != nil && oid != 0 && named.oid == oid && !isMark(named.comment):
+	case named != nil && oid != 0 && named.oid == oid && !isMark(named.comment) && (account.Enabled || !adopted(account)):
 		return named, nil
 	case named != nil:
 		return nil, named
@@ -44,6 +45,10 @@ func isMark(comment string) bool {
 	_, err := nhi.ParseMark(comment)
 	return err == nil
 }
+
+// isMarked says whether a comment is the mark of an account or of a login role,
+// in this or any later form.
+func isMarked(comment string) bool { return strings.HasPrefix(comment, "nhi:") }
 
 // loginsOf returns the login roles that were issued for the account, by name.
 // They are told by their mark, nonce included, and by their name; not by their
@@ -115,18 +120,32 @@ func (s *snapshot) describe(seen *connector.Observation, account connector.Accou
 	if r.name != account.Principal {
 		seen.Findings = append(seen.Findings, "was renamed to "+shown(r.name)+" by hand")
 	}
-	seen.Findings = append(seen.Findings, s.roleFindings(account, r, seen)...)
-	seen.Findings = append(seen.Findings, attributeFindings("", r, false)...)
-	seen.Findings = append(seen.Findings, s.memberFindings(r, logins)...)
-	due := !account.NotAfter.IsZero() && (seen.State == connector.Active || r.enabled())
-	if due && (!r.enabled() || !sameEnd(seen.NotAfter, account.NotAfter)) {
-		seen.Findings = append(seen.Findings, "the end date was moved by hand to "+endText(r.validUntil))
+	for _, m := range s.holds[r.oid] {
+		seen.Privileges = append(seen.Privileges, rolePrivilege(m.roleName))
+	}
+	slices.Sort(seen.Privileges)
+	seen.Privileges = slices.Compact(seen.Privileges)
+	if !adopted(account) || account.Enabled { // else nothing was taken away yet
+		seen.Findings = append(seen.Findings, s.drift(account, r, logins)...)
 	}
 	for _, login := range logins {
 		seen.Findings = append(seen.Findings, s.loginFindings(account, r, login)...)
 	}
-	slices.Sort(seen.Privileges)
 	slices.Sort(seen.Findings)
+	seen.Warnings = s.reachWarnings(account)
+}
+
+// drift says how our role differs from what was given.
+func (s *snapshot) drift(account connector.Account, r *role, logins []*role) []string {
+	findings := s.roleFindings(account, r)
+	findings = append(findings, attributeFindings("", shape{logins: true}.attributes(account, r))...)
+	findings = append(findings, s.memberFindings(r, logins)...)
+	powerful := s.hasPower(r) || slices.ContainsFunc(logins, func(login *role) bool { return login.login })
+	due := !account.NotAfter.IsZero() && (powerful || r.enabled())
+	if due && (!r.enabled() || !sameEnd(r.end(), account.NotAfter)) {
+		findings = append(findings, "the end date was moved by hand to "+endText(r.validUntil))
+	}
+	return findings
 }
 
 // hasPower says whether a role of ours can do anything.
@@ -141,8 +160,13 @@ func (r *role) enabled() bool {
 	return r.validUntil.Valid && r.validUntil.InfinityModifier != pgtype.NegativeInfinity
 }
 
-// roleFindings lists the memberships, and how they differ from the approved ones.
-func (s *snapshot) roleFindings(account connector.Account, r *role, seen *connector.Observation) []string {
+// endedLongAgo says whether the role's end is minus infinity.
+func (r *role) endedLongAgo() bool {
+	return r.validUntil.Valid && r.validUntil.InfinityModifier == pgtype.NegativeInfinity
+}
+
+// roleFindings lists how the memberships differ from the approved ones.
+func (s *snapshot) roleFindings(account connector.Account, r *role) []string {
 	var findings []string
 	approved := account.Access.Items(settingRoles)
 	held := map[string]bool{} // the value: with ADMIN OPTION
@@ -151,7 +175,6 @@ func (s *snapshot) roleFindings(account connector.Account, r *role, seen *connec
 		held[m.roleName] = held[m.roleName] || m.admin
 	}
 	for name, admin := range held {
-		seen.Privileges = append(seen.Privileges, rolePrivilege(name))
 		switch {
 		case !slices.Contains(approved, name):
 			findings = append(findings, "role "+shown(name)+" was added by hand")
@@ -184,9 +207,15 @@ type attribute struct {
 // attributesOf compares the attributes with those of a role that can do
 // nothing but be a member; canLogin leaves LOGIN as it is.
 func attributesOf(r *role, canLogin bool) []attribute {
-	return []attribute{
+	return append([]attribute{
 		{r.login && !canLogin, "LOGIN was switched on by hand", "NOLOGIN"},
 		{!r.inherit, "INHERIT was switched off by hand", "INHERIT"},
+	}, powersOf(r)...)
+}
+
+// powersOf are the attributes that no approval gives.
+func powersOf(r *role) []attribute {
+	return []attribute{
 		{r.superuser, "SUPERUSER was switched on by hand", "NOSUPERUSER"},
 		{r.createRole, "CREATEROLE was switched on by hand", "NOCREATEROLE"},
 		{r.createDB, "CREATEDB was switched on by hand", "NOCREATEDB"},
@@ -195,9 +224,9 @@ func attributesOf(r *role, canLogin bool) []attribute {
 	}
 }
 
-func attributeFindings(prefix string, r *role, canLogin bool) []string {
+func attributeFindings(prefix string, attributes []attribute) []string {
 	var findings []string
-	for _, a := range attributesOf(r, canLogin) {
+	for _, a := range attributes {
 		if a.wrong {
 			findings = append(findings, prefix+a.finding)
 		}
@@ -221,7 +250,7 @@ func (s *snapshot) intruders(r *role, logins []*role) []membership {
 	var found []membership
 	for _, m := range s.members[r.oid] {
 		issued := slices.ContainsFunc(logins, func(login *role) bool { return login.oid == m.member })
-		if m.usable && !issued && m.memberName != s.self {
+		if m.usable() && !issued && m.memberName != s.self {
 			found = append(found, m)
 		}
 	}
@@ -230,7 +259,7 @@ func (s *snapshot) intruders(r *role, logins []*role) []membership {
 
 func (s *snapshot) loginFindings(account connector.Account, r, login *role) []string {
 	prefix := "login role " + shown(login.name) + ": "
-	findings := attributeFindings(prefix, login, true)
+	findings := attributeFindings(prefix, attributesOf(login, true))
 	for _, m := range s.holds[login.oid] {
 		if m.role != r.oid {
 			findings = append(findings, prefix+"role "+shown(m.roleName)+" was added by hand")

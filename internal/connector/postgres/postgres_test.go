@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -22,7 +23,8 @@ import (
 func TestConnector(t *testing.T) {
 	t.Parallel()
 	server := testserver.PrivatePostgres(t)
-	server.Exec("CREATE ROLE orders_ro; CREATE ROLE orders_rw; CREATE TABLE orders (n int); GRANT SELECT ON orders TO orders_ro")
+	server.Exec("CREATE ROLE orders_ro; CREATE ROLE orders_rw; CREATE TABLE orders (n int); GRANT SELECT ON orders TO orders_ro; " +
+		"GRANT SELECT, UPDATE ON orders TO orders_rw")
 	connectortest.Run(t, connectortest.Setup{
 		Kind:     postgres.Kind(),
 		Settings: settings(server.URL("")),
@@ -45,12 +47,44 @@ func TestConnector(t *testing.T) {
 			before := fingerprint(server)
 			return func() bool { return fingerprint(server) == before }
 		},
-		FreeText: map[string]string{"roles": "a role can really be called so; names are quoted, never spliced"},
-		Skip: map[string]string{
-			"taking over an account": "not yet",
-			"survey":                 "not yet",
+		Existing: func(t *testing.T) connectortest.Existing { return existing(t, server) },
+		FreeText: map[string]string{
+			"roles": "a role can really be called so; names are quoted, never spliced",
+			"adopt": "a role can really be called so; names are quoted, never spliced",
 		},
 	})
+}
+
+// existing makes a role with a password that may do more than read orders, and
+// whose name no statement may splice.
+func existing(t *testing.T, server *testserver.PostgresServer) connectortest.Existing {
+	name := `svc"; DROP ROLE orders_ro; --ü ` + randomHex(t, 4)
+	role := quote(name)
+	made := func(comment string) {
+		server.Exec("CREATE ROLE " + role + " LOGIN CREATEDB PASSWORD 'always had it'; GRANT orders_ro, orders_rw TO " + role +
+			" WITH ADMIN OPTION; COMMENT ON ROLE " + role + " IS " + comment)
+	}
+	made(`'orders of ana@example.com: it''s \old'`)
+	url := server.UserURL(name, "always had it")
+	return connectortest.Existing{
+		Name: name,
+		Access: func(disable bool) nhi.Values {
+			end := map[bool]string{true: "disable", false: "delete"}[disable]
+			return nhi.Values{"roles": nhi.List("orders_ro"), "adopt": nhi.Text(name), "on_revoke": nhi.Text(end)}
+		},
+		Works:  func(t *testing.T) bool { return canRead(t, url, "orders") },
+		Excess: func(t *testing.T) bool { return canRead(t, url, "orders FOR UPDATE") },
+		Fingerprint: func(*testing.T) string {
+			return strings.Join(server.Query(`SELECT a.oid, a.rolpassword, a.rolsuper, a.rolinherit, a.rolcreaterole, a.rolcreatedb, a.rolcanlogin,
+				coalesce(a.rolvaliduntil, 'infinity'), coalesce(shobj_description(a.oid, 'pg_authid'), ''),
+				(SELECT string_agg(m.roleid || ' ' || m.admin_option, ',' ORDER BY m.roleid) FROM pg_auth_members m WHERE m.member = a.oid)
+				FROM pg_authid a WHERE a.rolname = $1`, name)[0], "|")
+		},
+		Replace: func(*testing.T) { server.Exec("DROP ROLE " + role); made("NULL") },
+		Mark: func(_ *testing.T, mark nhi.Mark) {
+			server.Exec("COMMENT ON ROLE " + role + " IS '" + mark.String() + "'")
+		},
+	}
 }
 
 func settings(url string) connector.Settings {

@@ -24,6 +24,9 @@ func (s *system) Revoke(ctx context.Context, accounts []connector.Account) []con
 }
 
 func (s *system) revokeOne(ctx context.Context, account connector.Account) (connector.Observation, error) {
+	if adopts(account.Access).Disable {
+		return s.shut(ctx, account)
+	}
 	one := []connector.Account{account}
 	seen, err := s.change(ctx, one, disarm(account))
 	if err != nil {
@@ -79,7 +82,7 @@ func unconfirmed(seen connector.Observation, err error) (connector.Observation, 
 // else may have the account's name is left alone.
 func disarm(account connector.Account) decision {
 	return func(_ context.Context, _ pgx.Tx, seen *snapshot) ([]string, error) {
-		nothing := shape{leaving: true}
+		nothing := shape{leaving: true, shut: adopts(account.Access).Disable}
 		if ours, _ := seen.find(account); ours != nil {
 			return seen.reshape(account, ours, nothing), nil
 		}
@@ -108,7 +111,7 @@ func (s *system) clear(ctx context.Context, accounts []connector.Account, disarm
 	_, err := s.change(ctx, accounts, func(ctx context.Context, tx pgx.Tx, seen *snapshot) ([]string, error) {
 		var statements []string
 		var err error
-		statements, reasons, err = drops(ctx, tx, pick(seen))
+		statements, reasons, err = s.drops(ctx, tx, seen, pick(seen))
 		return statements, err
 	})
 	if err != nil {
@@ -132,9 +135,10 @@ func (s *snapshot) owned(account connector.Account) []*role {
 }
 
 // drops returns the statements that drop what can be dropped, and the reasons
-// why the rest cannot. The last role stays as long as one before it stays: it
+// why the rest cannot. What they own here goes to the heir, where there is one.
+// The last role stays as long as one before it stays: it
 // is the account that the others are login roles of.
-func drops(ctx context.Context, tx pgx.Tx, roles []*role) (statements, reasons []string, err error) {
+func (s *system) drops(ctx context.Context, tx pgx.Tx, seen *snapshot, roles []*role) (statements, reasons []string, err error) {
 	if len(roles) == 0 {
 		return nil, nil, nil
 	}
@@ -142,10 +146,23 @@ func drops(ctx context.Context, tx pgx.Tx, roles []*role) (statements, reasons [
 	if err != nil {
 		return nil, nil, err
 	}
+	if s.heir != "" {
+		if statements, err = s.handover(ctx, tx, seen, slices.DeleteFunc(slices.Clone(roles), func(r *role) bool {
+			return !slices.ContainsFunc(blocked[r.oid], func(d dependent) bool { return d.here })
+		})); err != nil {
+			return nil, nil, err
+		}
+	}
 	for _, r := range roles {
-		reasons = append(reasons, blocked[r.oid]...)
+		left := 0
+		for _, d := range blocked[r.oid] {
+			if s.heir == "" || !d.here {
+				reasons = append(reasons, d.text)
+				left++
+			}
+		}
 		isLogin := strings.HasSuffix(r.comment, loginSuffix)
-		if len(blocked[r.oid]) == 0 && (isLogin || len(reasons) == 0) {
+		if left == 0 && (isLogin || len(reasons) == 0) {
 			statements = append(statements, "DROP ROLE "+quoted(r.name))
 		}
 	}

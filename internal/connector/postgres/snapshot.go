@@ -31,6 +31,7 @@ type role struct {
 	validUntil  pgtype.Timestamptz
 	comment     string
 	direct      int // privileges on objects that were given to the role itself
+	owned       int // objects, in all databases
 }
 
 // end returns the role's VALID UNTIL; zero where it has none.
@@ -47,8 +48,11 @@ type membership struct {
 	roleName, memberName string
 	grantor              string
 	admin                bool // may pass the membership on
-	usable               bool // inherits, or may SET ROLE (always, before PostgreSQL 16)
+	inherit, set         bool // inherits, and may SET ROLE (always, before PostgreSQL 16)
 }
+
+// usable says whether the membership gives anything.
+func (m membership) usable() bool { return m.inherit || m.set }
 
 // snapshot is what one read saw, at one moment.
 type snapshot struct {
@@ -60,15 +64,17 @@ type snapshot struct {
 	members map[uint32][]membership // by role
 	marked  map[string][]*role      // by comment
 	self    string                  // the role that reads
+	super   bool                    // and whether it is a superuser
 	now     time.Time               // the server's
 	version int                     // server_version_num
 }
 
 // rolesQuery finds the roles asked for ($1 names, $2 OIDs, $3 comments, or $4
-// all) and every member of theirs. Everything is named with its schema, so
-// that no search_path leads elsewhere.
+// all) and every member of theirs; and, as not near, the roles that these and
+// the approved ones ($5 names) lead to. Everything is named with its schema,
+// so that no search_path leads elsewhere.
 const rolesQuery = `
-WITH described AS (
+WITH RECURSIVE described AS (
   SELECT objoid, description FROM pg_catalog.pg_shdescription
   WHERE classoid = 'pg_catalog.pg_authid'::pg_catalog.regclass
 ), named AS (
@@ -77,27 +83,35 @@ WITH described AS (
 ), kept AS (
   SELECT oid FROM named
   UNION SELECT m.member FROM pg_catalog.pg_auth_members m JOIN named n ON m.roleid = n.oid
+), reached (oid) AS (
+  (SELECT oid FROM kept UNION SELECT r.oid FROM pg_catalog.pg_roles r WHERE r.rolname::text = ANY ($5::text[]))
+  UNION SELECT m.roleid FROM reached JOIN pg_catalog.pg_auth_members m ON m.member = reached.oid
 )
 SELECT r.oid, r.rolname::text, r.rolsuper, r.rolinherit, r.rolcreaterole, r.rolcreatedb, r.rolcanlogin,
   r.rolreplication, r.rolbypassrls, r.rolvaliduntil, coalesce(d.description, ''),
   (SELECT count(*) FROM pg_catalog.pg_shdepend s WHERE s.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass
-     AND s.refobjid = r.oid AND s.deptype = 'a')::integer
-FROM kept JOIN pg_catalog.pg_roles r ON r.oid = kept.oid LEFT JOIN described d ON d.objoid = r.oid`
+     AND s.refobjid = r.oid AND s.deptype = 'a')::integer,
+  (SELECT count(*) FROM pg_catalog.pg_shdepend s WHERE s.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass
+     AND s.refobjid = r.oid AND s.deptype = 'o')::integer,
+  EXISTS (SELECT FROM kept WHERE kept.oid = r.oid)
+FROM reached JOIN pg_catalog.pg_roles r ON r.oid = reached.oid LEFT JOIN described d ON d.objoid = r.oid`
 
-// membersQuery returns the memberships of and in the roles with OIDs $1.
+// membersQuery returns the memberships in the roles with OIDs $1, and of those
+// with OIDs $2.
 // Before PostgreSQL 16 a membership has no options of its own.
 const membersQuery = `
 SELECT m.roleid, m.member, g.rolname::text, u.rolname::text,
   coalesce((SELECT b.rolname::text FROM pg_catalog.pg_roles b WHERE b.oid = m.grantor), ''), m.admin_option,
-  coalesce((pg_catalog.to_jsonb(m) ->> 'inherit_option')::boolean, true)
-    OR coalesce((pg_catalog.to_jsonb(m) ->> 'set_option')::boolean, true)
+  coalesce((pg_catalog.to_jsonb(m) ->> 'inherit_option')::boolean, true),
+  coalesce((pg_catalog.to_jsonb(m) ->> 'set_option')::boolean, true)
 FROM pg_catalog.pg_auth_members m
 JOIN pg_catalog.pg_roles g ON g.oid = m.roleid
 JOIN pg_catalog.pg_roles u ON u.oid = m.member
-WHERE m.roleid = ANY ($1::oid[]) OR m.member = ANY ($1::oid[])`
+WHERE m.roleid = ANY ($1::oid[]) OR m.member = ANY ($2::oid[])`
 
 const serverQuery = `
 SELECT pg_catalog.pg_is_in_recovery(), pg_catalog.now(), current_user::text,
+  coalesce((SELECT r.rolsuper FROM pg_catalog.pg_roles r WHERE r.rolname = current_user), false),
   pg_catalog.current_setting('server_version_num')::integer`
 
 // load reads a snapshot about the accounts, or about all roles for nil.
@@ -107,62 +121,70 @@ func load(ctx context.Context, tx pgx.Tx, accounts []connector.Account) (*snapsh
 		holds: map[uint32][]membership{}, members: map[uint32][]membership{}, marked: map[string][]*role{},
 	}
 	var standby bool
-	if err := tx.QueryRow(ctx, serverQuery).Scan(&standby, &s.now, &s.self, &s.version); err != nil {
+	if err := tx.QueryRow(ctx, serverQuery).Scan(&standby, &s.now, &s.self, &s.super, &s.version); err != nil {
 		return nil, fmt.Errorf("read server: %w", err)
 	}
 	if standby {
 		return nil, fmt.Errorf("the server is a standby, whose answers may be old: %w", nhi.ErrUnreachable)
 	}
-	if err := s.loadRoles(ctx, tx, accounts); err != nil {
+	near, err := s.loadRoles(ctx, tx, accounts)
+	if err != nil {
 		return nil, fmt.Errorf("read roles: %w", err)
 	}
-	if err := s.loadMemberships(ctx, tx); err != nil {
+	if err := s.loadMemberships(ctx, tx, near); err != nil {
 		return nil, fmt.Errorf("read memberships: %w", err)
 	}
 	return s, nil
 }
 
-func (s *snapshot) loadRoles(ctx context.Context, tx pgx.Tx, accounts []connector.Account) error {
-	names, oids, comments := []string{}, []uint32{}, []string{}
+// loadRoles returns the OIDs of the roles whose members matter.
+func (s *snapshot) loadRoles(ctx context.Context, tx pgx.Tx, accounts []connector.Account) ([]uint32, error) {
+	names, oids, comments, approved := []string{}, []uint32{}, []string{}, []string{}
 	for _, account := range accounts {
 		s.asked[askedKey(account)] = true
 		names = append(names, account.Principal)
 		comments = append(comments, account.Mark.String(), account.Mark.String()+loginSuffix)
+		approved = append(approved, account.Access.Items(settingRoles)...)
 		if oid, err := accountOID(account); err != nil {
-			return err
+			return nil, err
 		} else if oid != 0 {
 			oids = append(oids, oid)
 		}
 	}
-	rows, err := tx.Query(ctx, rolesQuery, names, oids, comments, s.all)
+	rows, err := tx.Query(ctx, rolesQuery, names, oids, comments, s.all, approved)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var r role
+	var isNear bool
+	near := []uint32{}
 	_, err = pgx.ForEachRow(rows, []any{
 		&r.oid, &r.name, &r.superuser, &r.inherit, &r.createRole, &r.createDB, &r.login, &r.replication, &r.bypassRLS,
-		&r.validUntil, &r.comment, &r.direct,
+		&r.validUntil, &r.comment, &r.direct, &r.owned, &isNear,
 	}, func() error {
 		kept := r
+		if isNear {
+			near = append(near, r.oid)
+		}
 		s.roles[r.oid], s.byName[r.name] = &kept, &kept
 		s.marked[r.comment] = append(s.marked[r.comment], &kept)
 		return nil
 	})
-	return err
+	return near, err
 }
 
-func (s *snapshot) loadMemberships(ctx context.Context, tx pgx.Tx) error {
+func (s *snapshot) loadMemberships(ctx context.Context, tx pgx.Tx, near []uint32) error {
 	var oids []uint32
 	for oid := range s.roles {
 		oids = append(oids, oid)
 	}
 	slices.Sort(oids)
-	rows, err := tx.Query(ctx, membersQuery, oids)
+	rows, err := tx.Query(ctx, membersQuery, near, oids)
 	if err != nil {
 		return err
 	}
 	var m membership
-	_, err = pgx.ForEachRow(rows, []any{&m.role, &m.member, &m.roleName, &m.memberName, &m.grantor, &m.admin, &m.usable}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&m.role, &m.member, &m.roleName, &m.memberName, &m.grantor, &m.admin, &m.inherit, &m.set}, func() error {
 		s.holds[m.member] = append(s.holds[m.member], m)
 		s.members[m.role] = append(s.members[m.role], m)
 		return nil
@@ -172,12 +194,19 @@ func (s *snapshot) loadMemberships(ctx context.Context, tx pgx.Tx) error {
 
 // look reads a snapshot in a transaction of its own that can change nothing.
 func (s *system) look(ctx context.Context, accounts []connector.Account) (*snapshot, error) {
+	return s.lookFurther(ctx, accounts, func(pgx.Tx, *snapshot) error { return nil })
+}
+
+// lookFurther is look, and reads more in the same transaction.
+func (s *system) lookFurther(ctx context.Context, accounts []connector.Account, more func(pgx.Tx, *snapshot) error) (*snapshot, error) {
 	var seen *snapshot
 	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
 	err := retry(ctx, func() error {
 		return pgx.BeginTxFunc(ctx, s.pool, options, func(tx pgx.Tx) (err error) {
-			seen, err = load(ctx, tx, accounts)
-			return err
+			if seen, err = load(ctx, tx, accounts); err != nil {
+				return err
+			}
+			return more(tx, seen)
 		})
 	})
 	if err != nil {

@@ -44,7 +44,9 @@ type shape struct {
 	roles   []string
 	end     time.Time
 	logins  bool
-	leaving bool // it will be dropped: its name does not matter any more
+	leaving bool // it will be dropped, or is shut: its name and mark do not matter any more
+	shut    bool // it stays behind, and must be of no use to anybody
+	cut     bool // taken over, and without LOGIN for as long as a change takes
 }
 
 // reshape returns the statements that make an account of ours what it should
@@ -61,8 +63,13 @@ func (s *snapshot) reshape(account connector.Account, r *role, want shape) []str
 	if mark, err := literal(account.Mark.String()); err == nil && r.comment != account.Mark.String() && !want.leaving {
 		statements = append(statements, "COMMENT ON ROLE "+name+" IS "+mark)
 	}
-	options := repairs(r, false)
-	if want.logins && (!r.enabled() || !sameEnd(r.end(), want.end)) || !want.logins && r.enabled() {
+	options := repairs(want.attributes(account, r))
+	switch {
+	case want.shut && (r.login || !r.endedLongAgo()):
+		// The password is not to be seen, so it goes together with the end date.
+		options = append(options, "PASSWORD NULL", validUntil(time.Time{}))
+	case want.shut:
+	case want.logins && (!r.enabled() || !sameEnd(r.end(), want.end)) || !want.logins && r.enabled():
 		options = append(options, validUntil(want.end))
 	}
 	statements = append(statements, alter(name, options)...)
@@ -81,7 +88,7 @@ func (s *snapshot) memberships(r *role, name string, roles []string) []string {
 	var statements []string
 	kept := map[string]bool{}
 	for _, m := range s.holds[r.oid] {
-		if slices.Contains(roles, m.roleName) && !m.admin && m.usable {
+		if slices.Contains(roles, m.roleName) && !m.admin && m.usable() {
 			kept[m.roleName] = true
 			continue
 		}
@@ -97,7 +104,7 @@ func (s *snapshot) memberships(r *role, name string, roles []string) []string {
 
 func (s *snapshot) reshapeLogin(r, login *role, want shape) []string {
 	name := quoted(login.name)
-	options := repairs(login, want.logins)
+	options := repairs(attributesOf(login, want.logins))
 	if want.logins && outlives(login, want.end) {
 		options = append(options, validUntil(want.end))
 	}
@@ -115,9 +122,9 @@ func (s *snapshot) reshapeLogin(r, login *role, want shape) []string {
 
 // repairs names only attributes that are wrong: to name SUPERUSER or
 // REPLICATION at all takes a superuser.
-func repairs(r *role, canLogin bool) []string {
+func repairs(attributes []attribute) []string {
 	var options []string
-	for _, a := range attributesOf(r, canLogin) {
+	for _, a := range attributes {
 		if a.wrong {
 			options = append(options, a.repair)
 		}

@@ -14,12 +14,15 @@ import (
 var (
 	_ connector.Connector = (*system)(nil)
 	_ connector.Issuer    = (*system)(nil)
+	_ connector.Adopter   = (*system)(nil)
+	_ connector.Surveyor  = (*system)(nil)
 )
 
 // system is one open PostgreSQL.
 type system struct {
 	at   address
 	pool *pgxpool.Pool
+	heir string // the role that gets what ours own; empty for none
 }
 
 // open prepares the pool. Nothing is dialled before the first use.
@@ -36,7 +39,7 @@ func open(ctx context.Context, settings connector.Settings) (connector.Connector
 	if err != nil {
 		return nil, fmt.Errorf("open pool: %s: %w", causeOf(err), nhi.ErrInvalid)
 	}
-	return &system{at: at, pool: pool}, nil
+	return &system{at: at, pool: pool, heir: settings.Values.Text(settingHeir)}, nil
 }
 
 // Close ends all connections.
