@@ -11,14 +11,22 @@ import (
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
 )
 
-// handover returns the statements that give what the roles own in this
-// database to the heir, and take away what they were given there. The roles
-// must have neither login nor session: DROP OWNED drops what they made since
-// REASSIGN OWNED.
-func (s *system) handover(ctx context.Context, tx pgx.Tx, seen *snapshot, roles []*role) ([]string, error) {
+// handover hands things over once in a transaction.
+type handover struct{ in pgx.Tx }
+
+// statements returns what gives what the roles own in this database to the
+// heir, and takes away what they were given there. The roles must have neither
+// login nor session: DROP OWNED drops what they made since REASSIGN OWNED. The
+// server only warns of what the role that we connect as may not take away:
+// that is an error which lists it.
+func (h *handover) statements(ctx context.Context, tx pgx.Tx, s *system, seen *snapshot, roles []*role) ([]string, error) {
 	if len(roles) == 0 {
 		return nil, nil
 	}
+	if h.in == tx {
+		return nil, leftError(ctx, tx, roles)
+	}
+	h.in = tx
 	// A SECURITY DEFINER function runs as its owner: it must not become a
 	// superuser's, nor that of the role that we connect as.
 	for _, r := range roles {
@@ -37,6 +45,21 @@ func (s *system) handover(ctx context.Context, tx pgx.Tx, seen *snapshot, roles 
 	}
 	before, after, err := seen.join(ctx, tx, append(names, s.heir))
 	return slices.Concat(before, statements, after), err
+}
+
+func leftError(ctx context.Context, tx pgx.Tx, roles []*role) error {
+	left, err := dependents(ctx, tx, roles)
+	if err != nil {
+		return err
+	}
+	var reasons []string
+	for _, r := range roles {
+		for _, d := range left[r.oid] {
+			reasons = append(reasons, d.text)
+		}
+	}
+	return fmt.Errorf("%s: the role that this system connects as may not take this away, and the objects' owner or a superuser must: %s: %w",
+		settingHeir, listed(reasons), errStays)
 }
 
 // join returns the statements that make the role that we connect as a member

@@ -40,6 +40,19 @@ func (b *bench) open(url string) connector.Connector {
 	return openSystem(b.t, url)
 }
 
+// openWith opens the system with a role that gets what ours own.
+func (b *bench) openWith(url, heir string) connector.Connector {
+	b.t.Helper()
+	with := settings(url)
+	with.Values["reassign_owned_to"] = nhi.Text(heir)
+	system, err := postgres.Kind().Open(b.t.Context(), with)
+	if err != nil {
+		b.t.Fatalf("open: %v", err)
+	}
+	b.t.Cleanup(func() { _ = system.Close() })
+	return system
+}
+
 func openSystem(t *testing.T, url string) connector.Connector {
 	t.Helper()
 	system, err := postgres.Kind().Open(t.Context(), settings(url))

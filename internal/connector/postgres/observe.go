@@ -289,7 +289,10 @@ func outlives(login *role, end time.Time) bool {
 func sameEnd(a, b time.Time) bool { return a.Truncate(time.Second).Equal(b.Truncate(time.Second)) }
 
 func endText(end pgtype.Timestamptz) string {
-	if !end.Valid || end.InfinityModifier != pgtype.Finite {
+	switch {
+	case end.Valid && end.InfinityModifier == pgtype.NegativeInfinity:
+		return "the past"
+	case !end.Valid || end.InfinityModifier != pgtype.Finite:
 		return "never"
 	}
 	return nhi.FormatTime(end.Time)

@@ -108,10 +108,11 @@ func (s *system) clear(ctx context.Context, accounts []connector.Account, disarm
 		return err
 	}
 	var reasons []string
+	var over handover
 	_, err := s.change(ctx, accounts, func(ctx context.Context, tx pgx.Tx, seen *snapshot) ([]string, error) {
 		var statements []string
 		var err error
-		statements, reasons, err = s.drops(ctx, tx, seen, pick(seen))
+		statements, reasons, err = s.drops(ctx, tx, seen, pick(seen), &over)
 		return statements, err
 	})
 	if err != nil {
@@ -138,7 +139,7 @@ func (s *snapshot) owned(account connector.Account) []*role {
 // why the rest cannot. What they own here goes to the heir, where there is one.
 // The last role stays as long as one before it stays: it
 // is the account that the others are login roles of.
-func (s *system) drops(ctx context.Context, tx pgx.Tx, seen *snapshot, roles []*role) (statements, reasons []string, err error) {
+func (s *system) drops(ctx context.Context, tx pgx.Tx, seen *snapshot, roles []*role, over *handover) (statements, reasons []string, err error) {
 	if len(roles) == 0 {
 		return nil, nil, nil
 	}
@@ -147,7 +148,7 @@ func (s *system) drops(ctx context.Context, tx pgx.Tx, seen *snapshot, roles []*
 		return nil, nil, err
 	}
 	if s.heir != "" {
-		if statements, err = s.handover(ctx, tx, seen, slices.DeleteFunc(slices.Clone(roles), func(r *role) bool {
+		if statements, err = over.statements(ctx, tx, s, seen, slices.DeleteFunc(slices.Clone(roles), func(r *role) bool {
 			return !slices.ContainsFunc(blocked[r.oid], func(d dependent) bool { return d.here })
 		})); err != nil {
 			return nil, nil, err

@@ -138,6 +138,7 @@ func (s *system) checkTaken(ctx context.Context, tx pgx.Tx, seen *snapshot, acco
 // Where that fails it may log in all the same: it has the approved roles alone.
 func (s *system) settle(ctx context.Context, account connector.Account, want shape) (*snapshot, error) {
 	one := []connector.Account{account}
+	var over handover
 	step := func(handing bool) (*snapshot, error) {
 		return s.change(ctx, one, func(ctx context.Context, tx pgx.Tx, seen *snapshot) ([]string, error) {
 			ours, err := s.checkTaken(ctx, tx, seen, account)
@@ -151,7 +152,7 @@ func (s *system) settle(ctx context.Context, account connector.Account, want sha
 					return nil, err
 				}
 				if some {
-					if statements, err = s.handover(ctx, tx, seen, []*role{ours}); err != nil {
+					if statements, err = over.statements(ctx, tx, s, seen, []*role{ours}); err != nil {
 						return nil, err
 					}
 				}

@@ -1,0 +1,404 @@
+package postgres_test
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector/postgres"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/testserver"
+)
+
+// hostileNames can all be the name of a role that is taken over.
+var hostileNames = []string{
+	`svc"; DROP ROLE nhi_admin; --`, `'; DROP TABLE orders; --`, `Ünïcödé Rolle 角色`, `$$;SELECT 1;$$`, `E'\\'`, `%I %L`, `../../x`, strings.Repeat("z", 50),
+}
+
+// existing makes a role of somebody's, with a password and the readers' role.
+func (b *bench) existing(name, options string) connector.Account {
+	b.t.Helper()
+	name = b.Prefix() + name
+	b.Exec("CREATE ROLE " + quote(name) + " LOGIN PASSWORD 'always had it' " + options + "; GRANT " + b.readers + " TO " + quote(name))
+	return b.takingOver(name, "disable")
+}
+
+// takingOver is the account of a grant that takes the role over.
+func (b *bench) takingOver(name, onRevoke string) connector.Account {
+	b.t.Helper()
+	account := b.account()
+	account.Access["adopt"], account.Access["on_revoke"] = nhi.Text(name), nhi.Text(onRevoke)
+	account.Principal = name
+	account.ID = b.oid(name)
+	return account
+}
+
+func (b *bench) oid(name string) string {
+	b.t.Helper()
+	return b.Query("SELECT oid FROM pg_roles WHERE rolname = $1", name)[0][0]
+}
+
+func (b *bench) adopter() connector.Adopter {
+	b.t.Helper()
+	adopter, ok := b.system.(connector.Adopter)
+	if !ok {
+		b.t.Fatal("the connector takes nothing over")
+	}
+	return adopter
+}
+
+// take prepares and enables a role that is taken over.
+func (b *bench) take(account connector.Account) connector.Account {
+	b.t.Helper()
+	account = b.prepared(account)
+	enabled := b.enable(account)
+	if enabled.Err != nil || enabled.State != connector.Active || len(enabled.Findings) > 0 {
+		b.t.Fatalf("enable: %s %q, %v", enabled.State, enabled.Findings, enabled.Err)
+	}
+	account.Evidence = enabled.Evidence
+	return account
+}
+
+func (b *bench) prepared(account connector.Account) connector.Account {
+	b.t.Helper()
+	prepared := b.prepare(account)
+	if prepared.Err != nil || len(prepared.Findings) > 0 && !account.Enabled {
+		b.t.Fatalf("prepare: %s %q, %v", prepared.State, prepared.Findings, prepared.Err)
+	}
+	account.Evidence, account.Enabled = prepared.Evidence, true
+	return account
+}
+
+func (b *bench) release(account connector.Account) connector.Outcome {
+	return b.adopter().Release(b.t.Context(), []connector.Account{account})[0]
+}
+
+// loggedIn opens a session of a role with the password that it always had.
+func (b *bench) loggedIn(name string) *pgx.Conn {
+	b.t.Helper()
+	return b.login(connector.Credential{Values: map[string]nhi.Secret{"url": nhi.NewSecret(b.UserURL(name, "always had it"))}})
+}
+
+func (b *bench) letsIn(name string) bool {
+	b.t.Helper()
+	return canRead(b.t, b.UserURL(name, "always had it"), "pg_catalog.pg_class")
+}
+
+// whole is all that the server knows of a role, password verifier included.
+func (b *bench) whole(name string) string {
+	b.t.Helper()
+	return strings.Join(b.Query(`SELECT a.*, coalesce(a.rolvaliduntil, 'infinity') = 'infinity', shobj_description(a.oid, 'pg_authid'),
+		(SELECT string_agg(m.roleid || ' ' || m.admin_option, ',' ORDER BY m.roleid) FROM pg_auth_members m WHERE m.member = a.oid),
+		(SELECT string_agg(m.member || ' ' || m.admin_option, ',' ORDER BY m.member) FROM pg_auth_members m WHERE m.roleid = a.oid)
+		FROM pg_authid a WHERE a.rolname = $1`, name)[0], "|")
+}
+
+func TestHostileNamesAreTakenOver(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, testserver.Postgres(t))
+	for i, name := range hostileNames {
+		account := b.existing(name, "CREATEDB")
+		account.Access["on_revoke"] = nhi.Text([]string{"delete", "disable"}[i%2])
+		b.Exec("COMMENT ON ROLE " + quote(account.Principal) + " IS " + `E'it''s "old"\n\\second line; DROP ROLE x; --'`)
+		account = b.take(account)
+		if !b.letsIn(account.Principal) {
+			t.Errorf("%q: its password does not work any more", name)
+		}
+		outcome := b.revoke(account)
+		if outcome.Err != nil || b.letsIn(account.Principal) {
+			t.Errorf("%q: revoke: %s, %v", name, outcome.State, outcome.Err)
+		}
+		if i%2 == 0 {
+			if b.roleExists(account.Principal) {
+				t.Errorf("%q is still there", name)
+			}
+			continue
+		}
+		got := b.Query("SELECT shobj_description($1::oid, 'pg_authid')", account.ID)[0][0]
+		if want := "it's \"old\"\n\\second line; DROP ROLE x; --"; got != want {
+			t.Errorf("%q: the comment is %q, want %q", name, got, want)
+		}
+	}
+	b.Query("SELECT count(*) FROM orders") // the admin can log in, and the table is there
+}
+
+// TestTakeoverStrips: everything that is not approved goes at Enable, sessions
+// that may still have it as well, and nothing before.
+func TestTakeoverStrips(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, testserver.Postgres(t))
+	extra, guest := b.Prefix()+"extra", b.Prefix()+"guest"
+	b.Exec("CREATE ROLE " + extra + "; CREATE ROLE " + guest)
+	account := b.existing("svc", "SUPERUSER CREATEROLE CREATEDB REPLICATION BYPASSRLS NOINHERIT VALID UNTIL '2099-01-01'")
+	name := account.Principal
+	b.Exec("GRANT " + extra + ", " + b.readers + " TO " + name + " WITH ADMIN OPTION; GRANT " + name + " TO " + guest + "; COMMENT ON ROLE " + name + " IS 'old'")
+	session := b.loggedIn(name)
+	if _, err := session.Exec(t.Context(), "SET ROLE "+extra); err != nil {
+		t.Fatal(err)
+	}
+	before := b.whole(name)
+	account = b.prepared(account)
+	if session.Ping(t.Context()) != nil || strings.ReplaceAll(b.whole(name), account.Mark.String(), "old") != before {
+		t.Errorf("prepare took something away:\n%s\n%s", before, b.whole(name))
+	}
+	account = b.take(account)
+	if session.Ping(t.Context()) == nil {
+		t.Error("a session that acts for a role that was taken away lives on")
+	}
+	got := b.Query(`SELECT rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls, rolinherit, rolcanlogin,
+		(SELECT string_agg(m.roleid::regrole || ' ' || m.admin_option, ',') FROM pg_auth_members m WHERE m.member = r.oid),
+		(SELECT count(*) FROM pg_auth_members m WHERE m.roleid = r.oid) FROM pg_roles r WHERE rolname = $1`, name)[0]
+	if want := []string{"f", "f", "t", b.readers + " false", "0"}; !slices.Equal(got, want) {
+		t.Errorf("after enable %q, want %q", got, want)
+	}
+	kept := b.loggedIn(name)
+	b.changedNothing(func() { account = b.take(account) })
+	if kept.Ping(t.Context()) != nil {
+		t.Error("the second enable ended a session")
+	}
+	for _, secret := range []string{"SCRAM", "always had it"} {
+		if strings.Contains(account.Evidence, secret) || len(account.Evidence) > connector.MaxEvidence {
+			t.Errorf("evidence %s", account.Evidence)
+		}
+	}
+	if outcome := b.release(account); outcome.Err != nil || outcome.State != connector.Released || len(outcome.Findings) > 0 {
+		t.Errorf("release: %s %q, %v", outcome.State, outcome.Findings, outcome.Err)
+	}
+	if after := b.whole(name); after != before {
+		t.Errorf("given back:\n%s\nwant\n%s", after, before)
+	}
+}
+
+// TestTakeoverRefusals: refused, and not one statement ran.
+func TestTakeoverRefusals(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, testserver.Postgres(t))
+	ours, circle, heir := b.active(), b.existing("circle", ""), b.Prefix()+"heir"
+	credential := b.issue(ours, ours.NotAfter)
+	unknown := b.existing("unknown", "")
+	unknown.ID = ""
+	b.Exec("CREATE ROLE " + heir + "; GRANT " + circle.Principal + " TO " + heir)
+	circle.Access["roles"] = nhi.List(heir)
+	itself := b.existing("itself", "")
+	itself.Access["roles"] = nhi.List(itself.Principal)
+	full := b.existing("full", "")
+	b.Exec("COMMENT ON ROLE " + full.Principal + " IS '" + strings.Repeat("x", 5000) + "'")
+	b.system = b.openWith(b.URL(""), heir)
+	for name, c := range map[string]struct {
+		account connector.Account
+		want    error
+	}{
+		"another grant's account": {b.takingOver(ours.Principal, "disable"), nhi.ErrForeign},
+		"its login role":          {b.takingOver(credential.Handle, "delete"), nhi.ErrForeign},
+		"the admin":               {b.takingOver("nhi_admin", "disable"), nhi.ErrInvalid},
+		"PostgreSQL's own":        {b.takingOver("pg_monitor", "disable"), nhi.ErrInvalid},
+		"the heir":                {b.takingOver(heir, "disable"), nhi.ErrInvalid},
+		"no OID":                  {unknown, nhi.ErrInvalid},
+		"a role that leads back":  {circle, nhi.ErrInvalid},
+		"its own role":            {itself, nhi.ErrInvalid},
+		"more than can be kept":   {full, nhi.ErrInvalid},
+	} {
+		b.changedNothing(func() {
+			if outcome := b.prepare(c.account); !errors.Is(outcome.Err, c.want) {
+				t.Errorf("%s: prepare: %s, %v, want %v", name, outcome.State, outcome.Err, c.want)
+			}
+			if _, err := b.adopter().Appraise(t.Context(), c.account.Principal); err == nil && !strings.Contains("no OID a role that leads back its own role more than can be kept", name) {
+				t.Errorf("%s: it can be appraised", name)
+			}
+		})
+	}
+	admin := b.Prefix() + "admin"
+	b.Exec("CREATE ROLE " + admin + " LOGIN CREATEROLE PASSWORD 'pw'; GRANT pg_signal_backend TO " + admin)
+	b.system = b.open(b.UserURL(admin, "pw"))
+	super := b.existing("super", "SUPERUSER")
+	b.changedNothing(func() {
+		if outcome := b.prepare(super); !errors.Is(outcome.Err, nhi.ErrInvalid) || !strings.Contains(outcome.Err.Error(), "superuser") {
+			t.Errorf("prepare of a superuser without one: %v", outcome.Err)
+		}
+	})
+}
+
+func TestAdoptionIsWhole(t *testing.T) {
+	t.Parallel()
+	for name, access := range map[string]nhi.Values{
+		"no on_revoke":      {"adopt": nhi.Text("svc")},
+		"no adopt":          {"on_revoke": nhi.Text("disable")},
+		"empty adopt":       {"adopt": nhi.Text(""), "on_revoke": nhi.Text("disable")},
+		"another on_revoke": {"adopt": nhi.Text("svc"), "on_revoke": nhi.Text("keep")},
+		"reserved":          {"adopt": nhi.Text("pg_monitor"), "on_revoke": nhi.Text("disable")},
+		"over-long":         {"adopt": nhi.Text(strings.Repeat("ä", 32)), "on_revoke": nhi.Text("disable")},
+	} {
+		access["roles"] = nhi.List("orders_ro")
+		if err := postgres.Kind().CheckAccess(access); !errors.Is(err, nhi.ErrInvalid) {
+			t.Errorf("%s: %v, want ErrInvalid", name, err)
+		}
+	}
+}
+
+// TestTakenDriftIsFoundAndRepaired: LOGIN is normal for a role that was taken
+// over; the rest is as for every other.
+func TestTakenDriftIsFoundAndRepaired(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, testserver.Postgres(t))
+	b.Exec("CREATE ROLE " + b.Prefix() + "extra")
+	account := b.take(b.existing("svc", ""))
+	for sql, finding := range map[string]string{
+		"GRANT {p}extra TO {a}":                                       "role {p}extra was added by hand",
+		"REVOKE {p}readers FROM {a}":                                  "role {p}readers was removed by hand",
+		"ALTER ROLE {a} NOLOGIN":                                      "LOGIN was switched off by hand",
+		"ALTER ROLE {a} NOINHERIT":                                    "INHERIT was switched off by hand",
+		"ALTER ROLE {a} CREATEROLE":                                   "CREATEROLE was switched on by hand",
+		"ALTER ROLE {a} VALID UNTIL '2099-01-01T00:00:00Z'":           "the end date was moved by hand to 2099-01-01T00:00:00Z",
+		"ALTER ROLE {a} VALID UNTIL '-infinity'":                      "the end date was moved by hand to the past",
+		"GRANT {a} TO {p}extra":                                       "role {p}extra was made a member of {a} by hand",
+		"COMMENT ON ROLE {a} IS 'mine'":                               "its mark was edited by hand",
+		"GRANT INSERT ON orders TO {a}":                               "privileges on 1 objects were given by hand",
+		"CREATE TABLE IF NOT EXISTS o (); ALTER TABLE o OWNER TO {a}": "",
+	} {
+		fill := func(text string) string { return replaceAll(text, "{p}", b.Prefix(), "{a}", account.Principal) }
+		b.Exec(fill(sql))
+		want := fill(finding)
+		if seen := b.observe(account); seen.State != connector.Active || finding != "" && !slices.Contains(seen.Findings, want) || finding == "" && len(seen.Findings) > 0 {
+			t.Errorf("%s: %s %q, want %q", sql, seen.State, seen.Findings, want)
+		}
+		if strings.HasPrefix(sql, "GRANT INSERT") {
+			b.Exec(fill("REVOKE INSERT ON orders FROM {a}"))
+		}
+		if outcome := b.enable(account); outcome.Err != nil || len(outcome.Findings) > 0 || outcome.Evidence != account.Evidence {
+			t.Errorf("%s: enable: %q, %v, evidence %s", sql, outcome.Findings, outcome.Err, outcome.Evidence)
+		}
+		if !b.letsIn(account.Principal) {
+			t.Errorf("%s: the repair broke its login", sql)
+		}
+	}
+	if got := b.Query("SELECT tableowner FROM pg_tables WHERE tablename = 'o'")[0][0]; got != account.Principal {
+		t.Errorf("what it made later belongs to %s", got)
+	}
+}
+
+// TestShutRole: sessions, logins, password, roles and members are gone, what it
+// owns stays, and it carries the comment that it had.
+func TestShutRole(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, testserver.Postgres(t))
+	account := b.existing("svc", "")
+	b.Exec("COMMENT ON ROLE " + account.Principal + " IS 'owner ana@example.com'")
+	account = b.take(account)
+	b.Exec("CREATE TABLE its (n int); ALTER TABLE its OWNER TO " + account.Principal)
+	credential := b.issue(account, account.NotAfter)
+	own, issued := b.loggedIn(account.Principal), b.login(credential)
+	outcome := b.revoke(account)
+	if outcome.Err != nil || outcome.State != connector.Released || !outcome.Verified || len(outcome.Privileges) > 0 {
+		t.Fatalf("revoke: %s %q %q, %v", outcome.State, outcome.Privileges, outcome.Findings, outcome.Err)
+	}
+	if own.Ping(t.Context()) == nil || issued.Ping(t.Context()) == nil || b.roleExists(credential.Handle) || b.letsIn(account.Principal) {
+		t.Error("a session or a login lives on")
+	}
+	got := b.Query(`SELECT rolcanlogin, rolpassword IS NULL, rolvaliduntil, shobj_description(oid, 'pg_authid'),
+		(SELECT count(*) FROM pg_auth_members m WHERE a.oid IN (m.member, m.roleid)) FROM pg_authid a WHERE rolname = $1`, account.Principal)[0]
+	if want := []string{"f", "t", "-infinity", "owner ana@example.com", "0"}; !slices.Equal(got, want) {
+		t.Errorf("shut as %q, want %q", got, want)
+	}
+	if got := b.Query("SELECT tableowner FROM pg_tables WHERE tablename = 'its'")[0][0]; got != account.Principal {
+		t.Errorf("what it owned belongs to %s", got)
+	}
+	if seen := b.observe(account); seen.State == connector.Active || len(seen.Privileges) > 0 {
+		t.Errorf("read: %s %q", seen.State, seen.Privileges)
+	}
+	b.changedNothing(func() {
+		if outcome := b.revoke(account); outcome.Err != nil || outcome.State != connector.Released {
+			t.Errorf("revoke again: %s, %v", outcome.State, outcome.Err)
+		}
+		if outcome := b.release(account); outcome.Err != nil || outcome.State != connector.Released {
+			t.Errorf("release: %s, %v", outcome.State, outcome.Err)
+		}
+	})
+	// Opened by hand: a revocation that is asked for again shuts it again.
+	b.Exec("ALTER ROLE " + account.Principal + " LOGIN PASSWORD 'always had it' VALID UNTIL 'infinity'")
+	if outcome := b.revoke(account); outcome.Err != nil || outcome.State != connector.Released || b.letsIn(account.Principal) {
+		t.Errorf("revoke of an opened role: %s, %v", outcome.State, outcome.Err)
+	}
+	// It can be taken over again, without a login of its own.
+	b.Exec("DROP TABLE its")
+	again := b.takingOver(account.Principal, "delete")
+	again = b.take(again)
+	if b.letsIn(again.Principal) || !canRead(t, b.issue(again, again.NotAfter).Values["url"].Reveal(), "orders") {
+		t.Error("taken over again, it can log in, or its credentials cannot")
+	}
+}
+
+// TestKilledTakeover: the run was killed after Prepare, before it recorded what
+// came back, or after.
+func TestKilledTakeover(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, testserver.Postgres(t))
+	for name, recorded := range map[string]bool{"recorded": true, "lost": false} {
+		kill := func(suffix string) connector.Account {
+			account := b.existing(name+suffix, "CREATEDB")
+			prepared := b.prepare(account)
+			if prepared.Err != nil {
+				t.Fatal(prepared.Err)
+			}
+			if recorded {
+				account.Evidence = prepared.Evidence
+			}
+			return account
+		}
+		account := kill("-released")
+		if outcome := b.release(account); outcome.Err != nil || outcome.State != connector.Released || recorded && len(outcome.Findings) > 0 {
+			t.Errorf("%s: release: %s %q, %v", name, outcome.State, outcome.Findings, outcome.Err)
+		}
+		if got := b.Query("SELECT rolcreatedb, shobj_description(oid, 'pg_authid') FROM pg_roles WHERE rolname = $1", account.Principal)[0]; got[0] != "t" || got[1] != "" {
+			t.Errorf("%s: released as %q", name, got)
+		}
+		account = kill("-revoked")
+		if outcome := b.revoke(account); outcome.Err != nil || outcome.State != connector.Released || b.letsIn(account.Principal) {
+			t.Errorf("%s: revoke: %s, %v", name, outcome.State, outcome.Err)
+		}
+		account = kill("-enabled")
+		account = b.take(account)
+		if !b.letsIn(account.Principal) {
+			t.Errorf("%s: enabled, and it cannot log in", name)
+		}
+		if outcome := b.release(account); outcome.Err != nil || len(outcome.Findings) > 0 || !b.letsIn(account.Principal) {
+			t.Errorf("%s: release after enable: %q, %v", name, outcome.Findings, outcome.Err)
+		}
+	}
+}
+
+// TestReleaseSaysWhatItCannotGiveBack: what is gone meanwhile.
+func TestReleaseSaysWhatItCannotGiveBack(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, testserver.Postgres(t))
+	extra := b.Prefix() + "extra"
+	account := b.existing("svc", "")
+	b.Exec("CREATE ROLE " + extra + "; GRANT " + extra + " TO " + account.Principal)
+	account = b.take(account)
+	credential := b.issue(account, account.NotAfter)
+	b.Exec("DROP ROLE " + extra)
+	if outcome := b.release(account); outcome.Err != nil || outcome.State != connector.Released || !hasFinding(outcome.Findings, extra) {
+		t.Errorf("release: %s %q, %v", outcome.State, outcome.Findings, outcome.Err)
+	}
+	if b.roleExists(credential.Handle) || !b.letsIn(account.Principal) {
+		t.Error("a credential was left, or the role cannot log in")
+	}
+	b.Exec("DROP ROLE " + account.Principal)
+	if outcome := b.release(account); outcome.Err != nil || outcome.State != connector.Absent {
+		t.Errorf("release of what is gone: %s, %v", outcome.State, outcome.Err)
+	}
+}
+
+// TestLongNameHasNoRoomForCredentials, and says so.
+func TestLongNameHasNoRoomForCredentials(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, testserver.Postgres(t))
+	account := b.take(b.existing(strings.Repeat("x", 63-len(b.Prefix())), ""))
+	if _, err := issuer(t, b.system).Issue(t.Context(), account, time.Now().Add(time.Minute), nil); !errors.Is(err, nhi.ErrInvalid) {
+		t.Errorf("issue: %v, want ErrInvalid", err)
+	}
+}
