@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
 )
 
 // Release gives roles that were taken over back as they were found: roles,
@@ -19,6 +20,9 @@ func (s *system) Release(ctx context.Context, accounts []connector.Account) []co
 }
 
 func (s *system) release(ctx context.Context, account connector.Account) (connector.Observation, error) {
+	if !adopted(account) {
+		return connector.Observation{}, fmt.Errorf("role %s was not taken over: %w", shown(account.Principal), nhi.ErrInvalid)
+	}
 	one := []connector.Account{account}
 	logins := func(seen *snapshot) []*role { return seen.loginsOf(account) }
 	seen, err := s.change(ctx, one, func(_ context.Context, _ pgx.Tx, seen *snapshot) ([]string, error) {

@@ -88,13 +88,15 @@ WITH RECURSIVE described AS (
   UNION SELECT m.roleid FROM reached JOIN pg_catalog.pg_auth_members m ON m.member = reached.oid
 )
 SELECT r.oid, r.rolname::text, r.rolsuper, r.rolinherit, r.rolcreaterole, r.rolcreatedb, r.rolcanlogin,
-  r.rolreplication, r.rolbypassrls, r.rolvaliduntil, coalesce(d.description, ''),
-  (SELECT count(*) FROM pg_catalog.pg_shdepend s WHERE s.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass
-     AND s.refobjid = r.oid AND s.deptype = 'a')::integer,
-  (SELECT count(*) FROM pg_catalog.pg_shdepend s WHERE s.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass
-     AND s.refobjid = r.oid AND s.deptype = 'o')::integer,
-  EXISTS (SELECT FROM kept WHERE kept.oid = r.oid)
-FROM reached JOIN pg_catalog.pg_roles r ON r.oid = reached.oid LEFT JOIN described d ON d.objoid = r.oid`
+  r.rolreplication, r.rolbypassrls, r.rolvaliduntil, coalesce(d.description, ''), objects.direct, objects.owned, kept.oid IS NOT NULL
+FROM reached JOIN pg_catalog.pg_roles r ON r.oid = reached.oid
+LEFT JOIN kept ON kept.oid = r.oid
+LEFT JOIN described d ON d.objoid = r.oid
+CROSS JOIN LATERAL (
+  SELECT count(*) FILTER (WHERE s.deptype = 'a')::integer, count(*) FILTER (WHERE s.deptype = 'o')::integer
+  FROM pg_catalog.pg_shdepend s
+  WHERE kept.oid IS NOT NULL AND s.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass AND s.refobjid = r.oid
+) AS objects (direct, owned)`
 
 // membersQuery returns the memberships in the roles with OIDs $1, and of those
 // with OIDs $2.

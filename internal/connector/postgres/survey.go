@@ -27,18 +27,17 @@ func (s *system) Survey(ctx context.Context) ([]connector.Sighting, error) {
 	}
 	var found []connector.Sighting
 	for _, r := range seen.roles {
-		sighting := s.sighting(seen, r, busy)
 		account, isLogin := strings.CutSuffix(r.comment, loginSuffix)
 		mark, err := nhi.ParseMark(account)
 		switch {
-		case err == nil && isLogin && len(seen.marked[account]) > 0:
-			continue // it goes with its account
+		case err == nil && isLogin && len(seen.marked[account]) > 0: // it goes with its account
 		case err == nil:
+			sighting := s.sighting(seen, r, busy)
 			sighting.Mark, sighting.Machine = mark, true
-		case !sighting.Machine:
-			continue
+			found = append(found, sighting)
+		case isMachine(seen, r):
+			found = append(found, s.sighting(seen, r, busy))
 		}
-		found = append(found, sighting)
 	}
 	slices.SortFunc(found, func(a, b connector.Sighting) int { return strings.Compare(a.Principal, b.Principal) })
 	return found, nil

@@ -27,12 +27,8 @@ func TestSurvey(t *testing.T) {
 	defer func() { _ = session.Close(t.Context()) }()
 	var found []connector.Sighting
 	b.changedNothing(func() {
-		surveyor, ok := b.system.(connector.Surveyor)
-		if !ok {
-			t.Fatal("no surveyor")
-		}
 		var err error
-		if found, err = surveyor.Survey(t.Context()); err != nil {
+		if found, err = b.surveyor().Survey(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	})

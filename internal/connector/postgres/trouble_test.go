@@ -21,8 +21,14 @@ func (b *bench) allUnreachable(what string, account connector.Account, passwords
 	_, readErr := b.system.Read(b.t.Context(), []connector.Account{account})
 	_, listErr := b.system.Read(b.t.Context(), nil)
 	_, issueErr := issuer(b.t, b.system).Issue(b.t.Context(), account, account.NotAfter, nil)
+	_, appraiseErr := b.adopter().Appraise(b.t.Context(), b.readers)
+	_, surveyErr := b.surveyor().Survey(b.t.Context())
+	taken := account
+	taken.Access = access(b.readers)
+	taken.Access["adopt"], taken.Access["on_revoke"] = nhi.Text(account.Principal), nhi.Text("disable")
 	for name, err := range map[string]error{
-		"read": readErr, "list": listErr, "prepare": b.prepare(account).Err, "enable": b.enable(account).Err,
+		"appraise": appraiseErr, "survey": surveyErr, "release": b.release(taken).Err, "take over": b.prepare(taken).Err,
+		"enable what was taken over": b.enable(taken).Err, "shut": b.revoke(taken).Err, "read": readErr, "list": listErr, "prepare": b.prepare(account).Err, "enable": b.enable(account).Err,
 		"revoke": b.revoke(account).Err, "probe": b.probe(account).Err, "issue": issueErr,
 		"withdraw": issuer(b.t, b.system).Withdraw(b.t.Context(), account, account.Principal+"-zzzzzzzz"),
 	} {
