@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector/postgres"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/testserver"
 )
@@ -208,4 +209,14 @@ func TestTakeoverNamesOtherDatabases(t *testing.T) {
 			t.Errorf("prepare: %v, want %q", outcome.Err, want)
 		}
 	})
+}
+
+// TestEndpointIsWithoutHeir: who gets what is left is no other place.
+func TestEndpointIsWithoutHeir(t *testing.T) {
+	t.Parallel()
+	with := settings("postgres://a:b@db.example.com/shop")
+	with.Values["reassign_owned_to"] = nhi.Text("owner")
+	if got, err := postgres.Kind().Endpoint(with); err != nil || got != "db.example.com:5432/shop" {
+		t.Errorf("endpoint %q, %v", got, err)
+	}
 }

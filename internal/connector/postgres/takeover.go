@@ -85,7 +85,7 @@ func (s *snapshot) keep(account connector.Account, ours *role) (evidence, error)
 func (s *system) enableTaken(ctx context.Context, account connector.Account, want shape) (connector.Observation, error) {
 	account.Enabled = true
 	var cut bool
-	var sessions []uint32
+	var sessions []uint32 // whose sessions are to end
 	one := []connector.Account{account}
 	seen, err := s.change(ctx, one, func(ctx context.Context, tx pgx.Tx, seen *snapshot) ([]string, error) {
 		ours, err := s.checkTaken(ctx, tx, seen, account)
@@ -95,7 +95,7 @@ func (s *system) enableTaken(ctx context.Context, account connector.Account, wan
 		if cut, err = s.surplus(ctx, tx, account, ours); err != nil {
 			return nil, err
 		}
-		if seen.exceeds(account, ours) {
+		if cut || seen.exceeds(account, ours) {
 			sessions = []uint32{ours.oid}
 		}
 		now := want
@@ -106,7 +106,7 @@ func (s *system) enableTaken(ctx context.Context, account connector.Account, wan
 		return connector.Observation{}, err
 	}
 	if cut {
-		if seen, err = s.settle(ctx, account, want); err != nil {
+		if seen, err = s.settle(ctx, account, sessions, want); err != nil {
 			return connector.Observation{}, err
 		}
 	} else if err := s.endOldSessions(ctx, sessions); err != nil {
@@ -136,7 +136,7 @@ func (s *system) checkTaken(ctx context.Context, tx pgx.Tx, seen *snapshot, acco
 
 // settle hands over what a role without login owns, and lets it log in again.
 // Where that fails it may log in all the same: it has the approved roles alone.
-func (s *system) settle(ctx context.Context, account connector.Account, want shape) (*snapshot, error) {
+func (s *system) settle(ctx context.Context, account connector.Account, oids []uint32, want shape) (*snapshot, error) {
 	one := []connector.Account{account}
 	var over handover
 	step := func(handing bool) (*snapshot, error) {
@@ -160,11 +160,8 @@ func (s *system) settle(ctx context.Context, account connector.Account, want sha
 			return append(statements, seen.reshape(account, ours, want)...), nil
 		})
 	}
-	oid, err := accountOID(account)
-	if err == nil {
-		err = s.endSessions(ctx, []uint32{oid})
-	}
 	var seen *snapshot
+	err := s.endSessions(ctx, oids)
 	if err == nil {
 		seen, err = step(true)
 	}
