@@ -105,6 +105,8 @@ func TestTakeoverRefusals(t *testing.T) {
 	circle.Access["roles"] = nhi.List(heir)
 	itself := b.existing("itself", "")
 	itself.Access["roles"] = nhi.List(itself.Principal)
+	swapped := b.existing("swapped", "") // and now its name is another role's
+	b.Exec("DROP ROLE " + swapped.Principal + "; CREATE ROLE " + swapped.Principal + " LOGIN")
 	full := b.existing("full", "")
 	b.Exec("COMMENT ON ROLE " + full.Principal + " IS '" + strings.Repeat("x", 5000) + "'")
 	b.system = b.openWith(b.URL(""), heir)
@@ -118,6 +120,7 @@ func TestTakeoverRefusals(t *testing.T) {
 		"the admin":               {b.takingOver("nhi_admin", "disable"), nhi.ErrInvalid, false},
 		"PostgreSQL's own":        {b.takingOver("pg_monitor", "disable"), nhi.ErrInvalid, false},
 		"the heir":                {b.takingOver(heir, "disable"), nhi.ErrInvalid, false},
+		"planted":                 {swapped, nhi.ErrForeign, true},
 		"no OID":                  {unknown, nhi.ErrInvalid, true},
 		"a role that leads back":  {circle, nhi.ErrInvalid, true},
 		"its own role":            {itself, nhi.ErrInvalid, true},
