@@ -195,8 +195,8 @@ func (p petition) ended() string {
 		return "the identity is " + string(identity.Status)
 	case !identity.ExpiresAt.IsZero() && !p.standing.Now.Before(identity.ExpiresAt):
 		return "the identity ended " + nhi.FormatTime(identity.ExpiresAt)
-	case p.grant.Blocked != "":
-		return "the grant was ended by " + p.grant.Blocked
+	case p.standing.Blocked() != "":
+		return "it was ended by " + p.standing.Blocked()
 	default:
 		return ""
 	}

@@ -120,8 +120,8 @@ func (o *operation) may(request nhi.Request, standing Standing, again bool) erro
 	if why := ended(standing.Identity, standing.Now); why != "" {
 		return fmt.Errorf("%s: %w", why, nhi.ErrEnded)
 	}
-	if o.record.Blocked != "" {
-		return fmt.Errorf("blocked by %s: %w", o.record.Blocked, nhi.ErrEnded)
+	if by := standing.Blocked(); by != "" {
+		return fmt.Errorf("blocked by %s: %w", by, nhi.ErrEnded)
 	}
 	if o.record.Phase == PhaseRevoking {
 		return fmt.Errorf("an earlier removal is still open: %w", nhi.ErrUnconfirmed)

@@ -104,7 +104,7 @@ func Decide(wish Wish, facts Facts) Decision {
 	case facts.Ended != "" && holds:
 		return Decision{Status: Ended, Step: Revoke, Findings: []string{facts.Ended}}
 	case facts.Live && !holds && !begun:
-		return Decision{Status: Ended, Step: Revoke, Findings: []string{"the ledger says that the access was removed"}}
+		return Decision{Status: Ended, Step: Revoke, Findings: []string{removed(facts.Ended)}}
 	case facts.Ended != "":
 		return Decision{Status: rested(facts.Phase), Step: Rest, Findings: []string{facts.Ended}}
 	case facts.Approved && !inForce && !(facts.Covered && holds && overdue(facts.Now, facts.ExpiresAt)):
@@ -114,6 +114,14 @@ func Decide(wish Wish, facts Facts) Decision {
 	default:
 		return Decision{Status: rested(facts.Phase), Step: Rest, Findings: facts.Why}
 	}
+}
+
+// removed says why access that the state believes live is gone.
+func removed(ended string) string {
+	if ended == "" {
+		return "the ledger says that the access was removed"
+	}
+	return ended
 }
 
 // decideHeld decides on access that is in force and is not to be changed.

@@ -26,7 +26,7 @@ func Fold(grant nhi.ApprovalID, chain ledger.Chain) Record {
 			record.add(entry)
 		}
 	}
-	record.Head = chain.Head()
+	record.Head, record.chain = chain.Head(), chain
 	return record
 }
 
@@ -81,10 +81,9 @@ func (r *Record) add(entry ledger.Entry) {
 			r.Holder = body.Holder
 		}
 	case ledger.BlockBody:
-		r.Blocked = body.By + ": " + body.Reason
+		r.Blocked, r.BlockedAt = blockWords(body), entry.Seq
 		r.Epoch = entry.Seq
-	case ledger.LiftBody:
-		r.Blocked = ""
+	case ledger.LiftBody, ledger.DecisionBody: // whether they lift a block is the policy's to say
 	}
 }
 
@@ -221,6 +220,10 @@ func (r *Record) use(use ledger.UseBody) {
 	r.Activation = use.Activation
 	r.Trigger, r.Holder = r.intent.Trigger, r.intent.Holder
 	maps.Copy(r.Used, nonces(r.intent.Targets))
+	r.IdentitySeen = r.intent.Heads[ledger.IdentityChain(r.Grant.Identity())].Seq
+	if r.BlockedAt < use.Epoch { // the activation came after the block, so that was lifted
+		r.Blocked, r.BlockedAt = "", 0
+	}
 }
 
 // mapped makes the maps of a record that comes from a caller's memory.

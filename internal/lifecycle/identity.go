@@ -12,12 +12,44 @@ import (
 // Identity returns what the ledger says of an identity; known is false where
 // it says nothing, or that it was deleted.
 func (e *Engine) Identity(ctx context.Context, id nhi.IdentityID) (identity nhi.Identity, known bool, err error) {
-	identity, _, err = e.identity(ctx, id)
-	return identity, err == nil && identity.Status != nhi.IdentityDeleted, err
+	identity, chain, err := e.identity(ctx, id)
+	if err != nil {
+		return identity, false, err
+	}
+	if _, block := lastBlock(chain); block > 0 && identity.Status == nhi.IdentityActive {
+		open, err := e.unblocked(ctx, id, chain)
+		if err != nil {
+			return identity, false, err
+		}
+		if !open {
+			identity.Status = nhi.IdentityDisabled
+		}
+	}
+	return identity, identity.Status != nhi.IdentityDeleted, nil
 }
 
-// identity reads what the ledger says of an identity, with an active block
-// laid over it. One that the ledger does not know counts as deleted.
+// unblocked says whether the block of an identity is lifted for any of its
+// approvals, or behind it.
+func (e *Engine) unblocked(ctx context.Context, id nhi.IdentityID, chain ledger.Chain) (bool, error) {
+	grants, err := e.grantsOf(ctx, id)
+	if err != nil {
+		return false, err
+	}
+	for _, grant := range grants {
+		op, err := e.begin(ctx, grant)
+		if err != nil {
+			return false, err
+		}
+		if e.blockedNow(ctx, op.record, chain) == "" {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// identity reads what the ledger itself says of an identity; whether it is
+// blocked is another question. One that the ledger does not know counts as
+// deleted.
 func (e *Engine) identity(ctx context.Context, id nhi.IdentityID) (nhi.Identity, ledger.Chain, error) {
 	book, err := e.Book()
 	if err != nil {
@@ -27,28 +59,20 @@ func (e *Engine) identity(ctx context.Context, id nhi.IdentityID) (nhi.Identity,
 	if err != nil {
 		return nhi.Identity{}, chain, err
 	}
-	identity, blocked, known := foldIdentity(chain)
+	identity, known := foldIdentity(chain)
 	if !known {
 		return nhi.Identity{ID: id, Status: nhi.IdentityDeleted}, chain, nil
-	}
-	if blocked != "" {
-		identity.Status = nhi.IdentityDisabled
 	}
 	return identity, chain, nil
 }
 
-func foldIdentity(chain ledger.Chain) (identity nhi.Identity, blocked string, known bool) {
+func foldIdentity(chain ledger.Chain) (identity nhi.Identity, known bool) {
 	for _, entry := range chain.Entries {
-		switch body := entry.Body.(type) {
-		case ledger.IdentityBody:
+		if body, ok := entry.Body.(ledger.IdentityBody); ok {
 			identity, known = body.Identity, true
-		case ledger.BlockBody:
-			blocked = body.By + ": " + body.Reason
-		case ledger.LiftBody:
-			blocked = ""
 		}
 	}
-	return identity, blocked, known
+	return identity, known
 }
 
 // ended says in words why an identity may hold no access; empty where it may.

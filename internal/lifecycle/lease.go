@@ -112,11 +112,17 @@ func (e *Engine) leased(ctx context.Context, lease Lease) (Record, time.Time, er
 	if err != nil {
 		return op.record, now, err
 	}
-	identity, _, err := e.identity(ctx, lease.Grant.Identity())
+	identity, identities, err := e.identity(ctx, lease.Grant.Identity())
 	if err != nil {
 		return op.record, now, err
 	}
-	return op.record, now, inForce(op.record, lease, identity, now)
+	if err := inForce(op.record, lease, identity, now); err != nil {
+		return op.record, now, err
+	}
+	if by := e.blockedNow(ctx, op.record, identities); by != "" {
+		return op.record, now, fmt.Errorf("blocked by %s: %w", by, nhi.ErrEnded)
+	}
+	return op.record, now, nil
 }
 
 // inForce holds where nothing has ended the lease.
@@ -130,8 +136,6 @@ func inForce(record Record, lease Lease, identity nhi.Identity, now time.Time) e
 		return fmt.Errorf("the lease is for activation %d, and activation %d is in force: %w", lease.Activation, record.Activation, nhi.ErrEnded)
 	case overdue(now, record.ExpiresAt):
 		return fmt.Errorf("the term ended %s: %w", shortTime(record.ExpiresAt), nhi.ErrEnded)
-	case record.Blocked != "":
-		return fmt.Errorf("blocked by %s: %w", record.Blocked, nhi.ErrEnded)
 	}
 	return nil
 }

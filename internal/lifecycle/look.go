@@ -80,9 +80,6 @@ func (e *Engine) Look(ctx context.Context, text string, known Record, wish Wish,
 	view.warn(err)
 	e.lookAtStanding(ctx, &view, &facts, op, text, wish.Trigger)
 	e.lookAtPolicy(&view, &facts, op.record)
-	if op.record.Blocked != "" {
-		facts.Ended = "ended by " + op.record.Blocked
-	}
 	if op.record.Phase == PhaseActive {
 		facts.Drift = e.lookAtTargets(ctx, op, &view)
 		if !live && facts.Ended == "" && view.nothingLeft() {
@@ -112,6 +109,9 @@ func (e *Engine) lookAtStanding(ctx context.Context, view *View, facts *Facts, o
 	identities := ledger.IdentityChain(op.record.Grant.Identity())
 	if follows(standing.chains[identities], op.heads[identities]) == nil {
 		facts.Ended = ended(standing.Identity, standing.Now)
+	}
+	if by := standing.Blocked(); by != "" {
+		facts.Ended = "ended by " + by
 	}
 	if err := standing.follows(op.heads); err != nil {
 		view.warn(err)
@@ -158,7 +158,9 @@ func (e *Engine) lookInDoubt(ctx context.Context, view *View, intact, known Reco
 		return
 	}
 	if known.Ledger == intact.Ledger { // another ledger's word on the identity is none
-		facts.Ended, err = e.endedNow(ctx, known, facts.Now)
+		remembered := known
+		remembered.Blocked, remembered.BlockedAt = "", 0 // it may have been lifted since
+		facts.Ended, err = e.endedNow(ctx, remembered, facts.Now)
 		view.warn(err)
 	}
 	if intact.Blocked != "" {
@@ -176,9 +178,20 @@ func (e *Engine) endedNow(ctx context.Context, known Record, now time.Time) (str
 		err = follows(chain, known.Heads[chain.Name])
 	}
 	if err != nil {
-		return "", err
+		return endedBy(known.Blocked), err
+	}
+	if by := e.blockedNow(ctx, known, chain); by != "" {
+		return endedBy(by), nil
 	}
 	return ended(identity, now), nil
+}
+
+// endedBy says that somebody ended a grant; empty where nobody did.
+func endedBy(by string) string {
+	if by == "" {
+		return ""
+	}
+	return "ended by " + by
 }
 
 // lookAtTargets observes the targets through the shared reads and returns what

@@ -49,8 +49,14 @@ type Record struct {
 	Last map[string]ledger.Verified `json:"last"`
 	// Uses counts the activations consumed, by request.
 	Uses map[nhi.Digest]int `json:"uses"`
-	// Blocked says who ended the grant by hand, and why; empty where nobody did.
-	Blocked string `json:"blocked"`
+	// Blocked says who ended the grant by hand, and why, and BlockedAt by which
+	// entry; empty where nobody did since the last activation. Whether it was
+	// lifted is in the standing.
+	Blocked   string `json:"blocked"`
+	BlockedAt uint64 `json:"blocked_at"`
+	// IdentitySeen is how much of the identity's chain the activation in force
+	// rests on: a block in there was lifted before it.
+	IdentitySeen uint64 `json:"identity_seen"`
 	// Destroyed says that the last term ended because the grant was destroyed.
 	Destroyed bool `json:"destroyed"`
 	// Trigger is the value of the grant's trigger that the activation in force,
@@ -62,6 +68,7 @@ type Record struct {
 	// Heads are the ends of the other chains that were relied on, by chain.
 	Heads map[string]nhi.Head `json:"heads"`
 
+	chain  ledger.Chain      // that this was read from
 	intent ledger.IntentBody // the last one
 	acting uint64            // its number; 0 where it waits in the spool
 	before *Record           // what stood before an activation over a live grant

@@ -75,7 +75,7 @@ func (e *Engine) RecordIdentity(ctx context.Context, identity nhi.Identity) erro
 		return err
 	}
 	return e.extend(ctx, ledger.IdentityChain(identity.ID), func(chain ledger.Chain) ledger.Body {
-		known, _, exists := foldIdentity(chain)
+		known, exists := foldIdentity(chain)
 		if exists && known.Owner == identity.Owner && known.Purpose == identity.Purpose && known.Kind == identity.Kind &&
 			known.Status == identity.Status && known.ExpiresAt.Equal(identity.ExpiresAt) {
 			return nil
@@ -99,30 +99,48 @@ func (e *Engine) SpoolIdentity(ledgerID string, identity nhi.Identity) error {
 // LiveGrants returns the grants of an identity that may hold something on a
 // target, sorted.
 func (e *Engine) LiveGrants(ctx context.Context, id nhi.IdentityID) ([]nhi.ApprovalID, error) {
-	book, err := e.Book()
-	if err != nil {
-		return nil, err
-	}
-	chains, err := book.Chains(ctx, ledger.GrantChain(nhi.ApprovalID(id+":")))
+	grants, err := e.grantsOf(ctx, id)
 	if err != nil {
 		return nil, err
 	}
 	var live []nhi.ApprovalID
+	for _, grant := range grants {
+		op, err := e.begin(ctx, grant)
+		if err != nil {
+			return nil, err
+		}
+		if op.record.holds() {
+			live = append(live, grant)
+		}
+	}
+	return live, nil
+}
+
+// grantsOf returns the grants of an identity that have a chain, sorted.
+func (e *Engine) grantsOf(ctx context.Context, id nhi.IdentityID) ([]nhi.ApprovalID, error) {
+	return e.grantsBelow(ctx, ledger.GrantChain(nhi.ApprovalID(id+":")))
+}
+
+// grantsBelow returns the grants whose chains start with prefix, sorted.
+func (e *Engine) grantsBelow(ctx context.Context, prefix string) ([]nhi.ApprovalID, error) {
+	book, err := e.Book()
+	if err != nil {
+		return nil, err
+	}
+	chains, err := book.Chains(ctx, prefix)
+	if err != nil {
+		return nil, err
+	}
+	grants := make([]nhi.ApprovalID, 0, len(chains))
 	for _, name := range chains {
 		_, subject, err := ledger.Subject(name)
 		if err != nil {
 			return nil, err
 		}
-		chain, err := book.Read(ctx, name)
-		if err != nil {
-			return nil, err
-		}
-		if record := Fold(nhi.ApprovalID(subject), chain); record.holds() {
-			live = append(live, record.Grant)
-		}
+		grants = append(grants, nhi.ApprovalID(subject))
 	}
-	slices.Sort(live)
-	return live, nil
+	slices.Sort(grants)
+	return grants, nil
 }
 
 // ErrLiveGrants says that an identity still has grants that may hold access.

@@ -54,14 +54,14 @@ func (o *operation) repairChange(ctx context.Context) (Record, error) {
 	if err != nil {
 		return o.record, err
 	}
-	identity, _, err := o.engine.identity(ctx, o.record.Grant.Identity())
+	identity, identities, err := o.engine.identity(ctx, o.record.Grant.Identity())
 	if err != nil {
 		return o.record, err
 	}
-	why := ended(identity, now)
+	why, blocked := ended(identity, now), o.engine.blockedNow(ctx, o.record, identities)
 	switch {
-	case why == "" && o.record.Blocked != "":
-		why = "blocked by " + o.record.Blocked
+	case why == "" && blocked != "":
+		why = "blocked by " + blocked
 	case why == "" && overdue(now, o.record.ExpiresAt):
 		why = "the term ended " + shortTime(o.record.ExpiresAt)
 	}

@@ -25,7 +25,9 @@ type Standing struct {
 	Identity  nhi.Identity
 	// Heads are the ends of the chains that this rests on, by chain.
 	Heads map[string]nhi.Head
-	Now   time.Time
+	// Blocks are the blocks that no activation came after, lifted or not.
+	Blocks []Blocked
+	Now    time.Time
 	// Observed are the accounts that the request takes over, as those who
 	// approved saw them, by target key.
 	Observed map[string]ledger.Observed

@@ -87,6 +87,12 @@ func (e *evaluation) readBallot(signed nhi.SignedDecision, decision nhi.Decision
 	if decision.Verdict == nhi.VerdictBlock || decision.Verdict == nhi.VerdictLift {
 		return ballot{}, false
 	}
+	return e.signedBallot(signed, decision)
+}
+
+// signedBallot verifies list, signature and person of one decision about this
+// approval, and says whether its head and dates are sound.
+func (e *evaluation) signedBallot(signed nhi.SignedDecision, decision nhi.Decision) (ballot, bool) {
 	if !signed.Listed(e.in.Request.Approval) {
 		e.reason("a decision does not count: the list that was signed does not name it")
 		return ballot{}, false
@@ -106,7 +112,7 @@ func (e *evaluation) readBallot(signed nhi.SignedDecision, decision nhi.Decision
 	read.sound = problem == ""
 	if !read.sound {
 		effect := "does not count"
-		if read.isNo() {
+		if read.isNo() && read.Verdict != nhi.VerdictLift {
 			effect = "holds all the same"
 		}
 		e.reason("%s by %s %s: %s", noun(read.Verdict), person.Name, effect, problem)
@@ -148,6 +154,8 @@ func noun(verdict nhi.Verdict) string {
 		return "the approval"
 	case nhi.VerdictDeny:
 		return "the denial"
+	case nhi.VerdictLift:
+		return "the lift"
 	default:
 		return "the withdrawal"
 	}

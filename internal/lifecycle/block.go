@@ -1,0 +1,93 @@
+package lifecycle
+
+import (
+	"context"
+
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/ledger"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/policy"
+)
+
+// Blocked is a block that stands in the way of a grant: somebody ended it, or
+// its whole identity, by hand.
+type Blocked struct {
+	By    string // who, and why: "ana@example.com: incident"
+	Chain string // that holds it: the grant's or its identity's
+	Seq   uint64
+	// Lift says who lifted it so far and who has to; the zero Lift where that
+	// was not evaluated.
+	Lift policy.Lift
+
+	chain ledger.Chain
+}
+
+// blocks returns the blocks of a grant and of its identity that no activation
+// came after. Whether a quorum lifted them, a standing says.
+func (r *Record) blocks(identities ledger.Chain) []Blocked {
+	var blocks []Blocked
+	if r.Blocked != "" {
+		blocks = append(blocks, Blocked{By: r.Blocked, Chain: ledger.GrantChain(r.Grant), Seq: r.BlockedAt, chain: r.chain})
+	}
+	if by, seq := lastBlock(identities); seq > r.IdentitySeen {
+		blocks = append(blocks, Blocked{By: by, Chain: identities.Name, Seq: seq, chain: identities})
+	}
+	return blocks
+}
+
+// lastBlock finds the last block of a chain; its number is 0 where there is
+// none. A lift on record takes none away by itself: it is nobody's signature.
+func lastBlock(chain ledger.Chain) (by string, seq uint64) {
+	for _, entry := range chain.Entries {
+		if body, ok := entry.Body.(ledger.BlockBody); ok {
+			by, seq = blockWords(body), entry.Seq
+		}
+	}
+	return by, seq
+}
+
+func blockWords(body ledger.BlockBody) string {
+	if body.Reason == "" {
+		return body.By
+	}
+	return body.By + ": " + body.Reason
+}
+
+// Blocked says who ended the grant by hand, and why; empty where nobody did, or
+// where the quorum of the request lifted it.
+func (s *Standing) Blocked() string {
+	for _, block := range s.Blocks {
+		if !block.Lift.Lifted {
+			return block.By
+		}
+	}
+	return ""
+}
+
+// lift fills in what policy and people say of each block.
+func (s *Standing) lift(blocks []Blocked, request nhi.Request, text string) {
+	in := policy.Input{Request: request, Text: text, Asked: askedIn(s.chains[s.approval], text), Now: s.Now}
+	for _, block := range blocks {
+		block.Lift = s.Policy.Lift(in, policy.Block{
+			Seq: block.Seq, HashAt: block.chain.HashAt, Decisions: decisionsIn(block.chain),
+		})
+		s.Blocks = append(s.Blocks, block)
+	}
+}
+
+// blockedNow is Standing.Blocked for the request in force, for those who ask
+// the policy nothing else. Where it cannot be evaluated, a block holds.
+func (e *Engine) blockedNow(ctx context.Context, record Record, identities ledger.Chain) string {
+	blocks := record.blocks(identities)
+	if len(blocks) == 0 {
+		return ""
+	}
+	request, err := nhi.ParseRequest(record.Text)
+	if err != nil {
+		return blocks[0].By
+	}
+	standing, err := e.standing(ctx, request, record.Text, record)
+	if err != nil {
+		return blocks[0].By
+	}
+	return standing.Blocked()
+}
