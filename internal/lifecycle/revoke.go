@@ -46,6 +46,10 @@ type Removal struct {
 	Record Record
 	// Away says why the ledger could not be written; the record is spooled.
 	Away error
+	// Targets are those that were to go, and Seen is what was read back of each:
+	// what is not open is gone. Both are empty where nothing was held.
+	Targets map[string]ledger.Target
+	Seen    map[string]ledger.Verified
 }
 
 // Revoke removes a grant from every target and reads back. It needs neither
@@ -69,11 +73,18 @@ func (e *Engine) Revoke(ctx context.Context, known Record, reason string) (Remov
 			return Removal{Record: op.record, Away: op.away}, err
 		}
 	}
-	verified, open := op.takeAway(ctx, slices.Sorted(maps.Keys(op.record.Targets)))
+	return op.remove(ctx)
+}
+
+// remove carries out a removal whose intent is noted.
+func (o *operation) remove(ctx context.Context) (Removal, error) {
+	removal := Removal{Targets: maps.Clone(o.record.Targets)}
+	verified, open := o.takeAway(ctx, slices.Sorted(maps.Keys(o.record.Targets)))
 	done := context.WithoutCancel(ctx) // what happened is recorded, come what may
-	err := op.note(done, ledger.VerificationBody{Epoch: op.record.acting, Targets: verified})
-	err = errors.Join(revokeError(known.Grant, open), err, op.spool())
-	return Removal{Record: op.record, Away: op.away}, err
+	err := o.note(done, ledger.VerificationBody{Epoch: o.record.acting, Targets: verified})
+	err = errors.Join(revokeError(o.record.Grant, open), err, o.spool())
+	removal.Record, removal.Away, removal.Seen = o.record, o.away, verified
+	return removal, err
 }
 
 // beginRemoval reads the grant's chain, and adds what the caller remembers

@@ -1,0 +1,202 @@
+package lifecycle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/ledger"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+)
+
+// atOnce bounds how many grants one command works on side by side.
+const atOnce = 8
+
+// Halt asks for one grant, or for every grant of an identity, to end now and
+// to stay so until it is lifted.
+type Halt struct {
+	Identity nhi.IdentityID // empty where Grant is set
+	Grant    nhi.ApprovalID
+	By       string // who says so, proven by Signed or not
+	Reason   string
+	// Signed are the decisions with the verdict block that prove By; none where
+	// nobody is proven. An unsigned block holds too.
+	Signed []nhi.SignedDecision
+}
+
+// chain is the one that holds the block.
+func (h Halt) chain() string {
+	if h.Grant != "" {
+		return ledger.GrantChain(h.Grant)
+	}
+	return ledger.IdentityChain(h.Identity)
+}
+
+// Halted is how a halt ended.
+type Halted struct {
+	Chain string // that holds the block
+	Seq   uint64 // of the block; 0 where it waits in the spool
+	// Away says why the ledger could not take the block; it is spooled.
+	Away   error
+	Grants []HaltedGrant
+}
+
+// HaltedGrant is what became of one grant.
+type HaltedGrant struct {
+	Grant nhi.ApprovalID
+	Removal
+	Err error // what stays open, and why
+}
+
+// Halt blocks, then revokes on every target with Revoke, and reads back. The
+// block comes first: its number is the grant's epoch, so that a run that is
+// giving access is overtaken, and none begins behind it. Where the ledger
+// cannot be written, the block waits in the spool and access is removed all the
+// same. A grant that stays open has an Err; the error of Halt itself means that
+// nothing was done: nhi.ErrInvalid for a grant or identity that nobody knows,
+// ErrNoTrustedLedger where the ledger does not say what there is.
+func (e *Engine) Halt(ctx context.Context, halt Halt) (Halted, error) {
+	book, err := e.Book()
+	if err != nil {
+		return Halted{}, err
+	}
+	if err := e.exists(ctx, halt); err != nil {
+		return Halted{}, err
+	}
+	halted := Halted{Chain: halt.chain()}
+	halted.Seq, err = e.block(ctx, halt)
+	if err != nil {
+		halted.Away = err
+		if err := ledger.NewSpool(e.SpoolDir, book.ID()).Put(halted.Chain, halt.bodies()...); err != nil {
+			halted.Away = fmt.Errorf("the block could be written neither to the ledger nor to the spool: %w", errors.Join(halted.Away, err))
+		}
+	}
+	grants := []nhi.ApprovalID{halt.Grant}
+	if halt.Grant == "" {
+		if grants, err = e.grantsOf(ctx, halt.Identity); err != nil {
+			return halted, err
+		}
+	}
+	halted.Grants = e.revokeAll(ctx, book.ID(), grants, "blocked by "+blockWords(halt.body()))
+	return halted, nil
+}
+
+// exists holds where the ledger knows what is to be halted: a name with a
+// typing error must not end in "done".
+func (e *Engine) exists(ctx context.Context, halt Halt) error {
+	book, err := e.Book()
+	if err != nil {
+		return err
+	}
+	subject := string(halt.Identity)
+	isIt := func(string) bool { return true }
+	prefixes := []string{ledger.GrantChain(nhi.ApprovalID(subject + ":")), ledger.ApprovalChain(nhi.ApprovalID(subject + ":"))}
+	if halt.Grant != "" {
+		subject = string(halt.Grant)
+		prefixes = []string{ledger.GrantChain(halt.Grant), ledger.ApprovalChain(halt.Grant)}
+		isIt = func(name string) bool { return slices.Contains(prefixes, name) }
+	}
+	for _, prefix := range prefixes {
+		chains, err := book.Chains(ctx, prefix)
+		if err != nil {
+			return err
+		}
+		if slices.ContainsFunc(chains, isIt) {
+			return nil
+		}
+	}
+	chains, err := book.Chains(ctx, halt.chain())
+	if err == nil && !slices.Contains(chains, halt.chain()) {
+		err = fmt.Errorf("the ledger knows no %s: %w", subject, nhi.ErrInvalid)
+	}
+	return err
+}
+
+func (h Halt) body() ledger.BlockBody { return ledger.BlockBody{By: h.By, Reason: clip(h.Reason)} }
+
+func (h Halt) bodies() []ledger.Body {
+	bodies := []ledger.Body{h.body()}
+	for _, signed := range h.Signed {
+		bodies = append(bodies, ledger.DecisionBody{SignedDecision: signed})
+	}
+	return bodies
+}
+
+// block appends the block and what proves it. One that stands already, unsigned
+// again, is not written twice.
+func (e *Engine) block(ctx context.Context, halt Halt) (uint64, error) {
+	book, err := e.Book()
+	if err != nil {
+		return 0, err
+	}
+	bodies, seq := halt.bodies(), uint64(0)
+	const tries = 50 // each conflict is an entry of a run that is overtaken next
+	for range tries {
+		chain, err := book.Read(ctx, halt.chain())
+		if err != nil && !errors.Is(err, ledger.ErrAhead) {
+			return 0, err
+		}
+		if standing := standsBlocked(chain); standing > 0 && len(halt.Signed) == 0 {
+			return standing, nil
+		}
+		grown, err := book.Append(ctx, chain, bodies...)
+		if written := len(grown.Entries) - len(chain.Entries); written > 0 {
+			if seq == 0 {
+				seq = grown.Entries[len(chain.Entries)].Seq
+			}
+			bodies = bodies[written:]
+		}
+		if !errors.Is(err, ledger.ErrConflict) {
+			return seq, err
+		}
+	}
+	return seq, fmt.Errorf("%s: %w", halt.chain(), ErrOvertaken)
+}
+
+// standsBlocked returns the number of a chain's last block, where neither a
+// lift nor an activation came after it.
+func standsBlocked(chain ledger.Chain) uint64 {
+	for _, entry := range slices.Backward(chain.Entries) {
+		switch body := entry.Body.(type) {
+		case ledger.BlockBody:
+			return entry.Seq
+		case ledger.UseBody:
+			return 0
+		case ledger.DecisionBody:
+			if decision, err := nhi.ParseDecision(body.Text); err == nil && decision.Verdict == nhi.VerdictLift {
+				return 0
+			}
+		}
+	}
+	return 0
+}
+
+// revokeAll revokes grants side by side.
+func (e *Engine) revokeAll(ctx context.Context, ledgerID string, grants []nhi.ApprovalID, reason string) []HaltedGrant {
+	results := make([]HaltedGrant, len(grants))
+	var group errgroup.Group
+	group.SetLimit(atOnce)
+	for i, grant := range grants {
+		group.Go(func() error {
+			results[i] = HaltedGrant{Grant: grant}
+			results[i].Removal, results[i].Err = e.revokeNow(ctx, Record{Ledger: ledgerID, Grant: grant}, reason)
+			return nil
+		})
+	}
+	_ = group.Wait() // what failed is in the results
+	return results
+}
+
+// revokeNow is Revoke that goes on where another run was removing the same.
+func (e *Engine) revokeNow(ctx context.Context, known Record, reason string) (Removal, error) {
+	const tries = 3
+	for try := 1; ; try++ {
+		removal, err := e.Revoke(ctx, known, reason)
+		if !errors.Is(err, ErrOvertaken) || try == tries {
+			return removal, err
+		}
+	}
+}
