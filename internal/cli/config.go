@@ -13,6 +13,7 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
 )
 
@@ -32,6 +33,7 @@ type config struct {
 	ledger                   string // folder
 	policyFile, decisionsDir string
 	requesterKey             string
+	systems                  []configured
 }
 
 // configReader collects what is wrong with a configuration.
@@ -39,6 +41,7 @@ type configReader struct {
 	name     string // of the file
 	dir      string // that its paths are relative to
 	problems []problem
+	kinds    []connector.Kind
 }
 
 type problem struct {
@@ -63,12 +66,12 @@ func (r *configReader) err() error {
 
 // readConfig reads a configuration file. It is strict: what it does not know
 // is an error with its line.
-func readConfig(path string) (config, error) {
+func readConfig(path string, kinds []connector.Kind) (config, error) {
 	src, err := readFile(path, maxConfig)
 	if err != nil {
 		return config{}, err
 	}
-	r := &configReader{name: filepath.Base(path), dir: filepath.Dir(path)}
+	r := &configReader{name: filepath.Base(path), dir: filepath.Dir(path), kinds: kinds}
 	body := r.syntax(src)
 	if body == nil {
 		return config{}, r.err()
@@ -134,7 +137,9 @@ func (r *configReader) config(body *hclsyntax.Body) config {
 			c.decisionsDir = r.path(attribute.Expr, name)
 		case "requester":
 			c.requesterKey = r.path(r.object(attribute.Expr, name, "ssh_key_file")["ssh_key_file"], "requester.ssh_key_file")
-		case "read_only", "systems": // the provider's: no command here touches a system yet
+		case "systems":
+			c.systems = r.systems(attribute.Expr)
+		case "read_only": // the provider's: it is about credentials
 		default:
 			r.fail(attribute.NameRange, "unknown attribute %q", name)
 		}
@@ -192,7 +197,10 @@ func (r *configReader) checked(expr hcl.Expression, name string, check func(stri
 // path returns a path, relative ones below the configuration's folder. "~/" is
 // the reader's home and left to whoever opens it.
 func (r *configReader) path(expr hcl.Expression, name string) string {
-	path := r.text(expr, name)
+	return r.below(r.text(expr, name))
+}
+
+func (r *configReader) below(path string) string {
 	if path == "" || filepath.IsAbs(path) || strings.HasPrefix(path, "~/") {
 		return path
 	}

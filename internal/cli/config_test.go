@@ -44,7 +44,7 @@ func TestTheProvidersOwnSettingsAreAccepted(t *testing.T) {
 	w.write(w.path("nhi.hcl"), w.read(w.path("nhi.hcl"))+`
 read_only = true
 systems = {
-  orders = { postgres = { url = var.orders_url } }
+  orders = { postgres = { url = env("NHI_TEST_ORDERS_URL") } }
 }
 `)
 	w.ok("requests")

@@ -35,7 +35,7 @@ func (a *app) open() (*desk, error) {
 	}
 	d := &desk{config: c, engine: lifecycle.New(lifecycle.Config{
 		OpenLedger: a.openLedger(c.ledger), PolicyFile: c.policyFile, DecisionsDir: c.decisionsDir,
-		Pins: a.Pins, Systems: lifecycle.NewSystems(a.Kinds),
+		SpoolDir: a.SpoolDir, Pins: a.Pins, Systems: c.targets(a.Kinds),
 	})}
 	d.begin = d.engine.Sit
 	return d, nil
@@ -61,7 +61,7 @@ func (a *app) configuration() (config, error) {
 	if path == "" {
 		path = configName
 	}
-	c, err := readConfig(path)
+	c, err := readConfig(path, a.Kinds)
 	missing := errors.Is(err, fs.ErrNotExist) && a.places.config == ""
 	if err != nil && !missing {
 		return config{}, &failure{ExitUsage, err}

@@ -108,5 +108,12 @@ policy_file = ` + quoted(filepath.ToSlash(policyName)) + `
 
 # The key that proves who asks, and that approve and deny sign with.
 # requester = { ssh_key_file = "~/.ssh/id_ed25519" }
+
+# Where the systems are, for revoke, sweep, orphans and verify --targets. A
+# secret comes from the environment.
+# systems = {
+#   orders  = { postgres = { url = env("ORDERS_URL") } }
+#   bastion = { ssh = { ca_key_file = "ca", krl_file = "revoked.krl" } }
+# }
 `)
 }

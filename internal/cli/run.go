@@ -31,6 +31,9 @@ type Options struct {
 	Pins func() ([]nhi.Digest, error)
 	// Home is the user's home folder; that of the process where it is empty.
 	Home string
+	// SpoolDir is where records wait while the ledger is away; a folder of the
+	// user's cache where it is empty.
+	SpoolDir string
 }
 
 // Process returns the options of this process: its standard streams, colour
@@ -78,6 +81,9 @@ func (o Options) filled() Options {
 	}
 	if o.Pins == nil {
 		o.Pins = lifecycle.Pins
+	}
+	if o.SpoolDir == "" {
+		o.SpoolDir = lifecycle.SpoolDir()
 	}
 	if o.Home == "" {
 		o.Home, _ = os.UserHomeDir() // what needs it says so

@@ -26,12 +26,7 @@ func (a *app) privileges(access nhi.Access) []string {
 }
 
 func (a *app) kind(name string) (connector.Kind, bool) {
-	for _, kind := range a.Kinds {
-		if kind.Name == name {
-			return kind, true
-		}
-	}
-	return connector.Kind{}, false
+	return kindIn(a.Kinds, name)
 }
 
 // place says where an access is.

@@ -137,7 +137,7 @@ func (w *world) runAt(terminal cli.Terminal, args ...string) result {
 	}
 	var out, errs strings.Builder
 	code := cli.Run(context.Background(), args, cli.Options{
-		Version: "test", Out: &out, Err: &errs, Terminal: terminal, Now: w.now, Home: w.keys, Kinds: w.kinds,
+		Version: "test", Out: &out, Err: &errs, Terminal: terminal, Now: w.now, Home: w.keys, Kinds: w.kinds, SpoolDir: filepath.Join(w.keys, "spool"),
 		Pins: func() ([]nhi.Digest, error) {
 			if len(w.pins) == 0 {
 				return nil, lifecycle.ErrUntrusted

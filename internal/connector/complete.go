@@ -47,6 +47,22 @@ func Complete(fields []Field, values nhi.Values) (nhi.Values, []*FieldError) {
 	return complete, errs
 }
 
+// Split parts the values of a system into plain and secret ones.
+func Split(fields []Field, values nhi.Values) Settings {
+	split := Settings{Values: nhi.Values{}, Secrets: map[string]nhi.Secret{}}
+	for _, field := range fields {
+		value, ok := values[field.Name]
+		switch {
+		case !ok:
+		case field.Secret:
+			split.Secrets[field.Name] = nhi.NewSecret(value.Text())
+		default:
+			split.Values[field.Name] = value
+		}
+	}
+	return split
+}
+
 // IsSet says whether the field is a set of lines.
 func (f Field) IsSet() bool { return f.Type == Strings || f.Type == Map }
 

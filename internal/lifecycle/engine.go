@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -78,6 +80,16 @@ func (e *Engine) Root() (nhi.Root, error) {
 		return nhi.Root{}, fmt.Errorf("the ledger's root is %s, and this machine trusts %v: %w", digest, pins, ErrUntrusted)
 	}
 	return book.Root(), nil
+}
+
+// SpoolDir is the folder in which records wait while the ledger is away: that
+// of this user, on this machine, whatever writes them.
+func SpoolDir() string {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		cache = os.TempDir()
+	}
+	return filepath.Join(cache, "nhi", "spool")
 }
 
 // Time returns the ledger's time, or the zero time and an error when it cannot

@@ -69,6 +69,38 @@ func (s *Systems) Add(name, kind string, settings connector.Settings) error {
 	return nil
 }
 
+// Configure adds a system from the plain values of its settings, secrets among
+// them, as a configuration has them. It is the one way from a block of the
+// provider or of nhi.hcl to a system, so that both lead to the same place. What
+// is wrong with the values comes back: a *connector.FieldError where it is about
+// one of them, else nhi.ErrInvalid; then nothing is added. Values that are well
+// formed and lead nowhere (a key file that is missing) add a broken system: it
+// shows where the system is needed, and stops no removal elsewhere.
+func (s *Systems) Configure(name, kind string, values nhi.Values) []error {
+	described, ok := s.kinds[kind]
+	if !ok {
+		return []error{fmt.Errorf("system %q is of no known kind %q: %w", name, kind, nhi.ErrInvalid)}
+	}
+	complete, wrong := connector.Complete(described.Settings, values)
+	errs := make([]error, 0, len(wrong))
+	for _, err := range wrong {
+		errs = append(errs, fmt.Errorf("system %q: %w", name, err))
+	}
+	if len(errs) > 0 {
+		return errs
+	}
+	settings := connector.Split(described.Settings, complete)
+	if described.CheckSettings != nil {
+		if err := described.CheckSettings(settings); err != nil {
+			return []error{err}
+		}
+	}
+	if err := s.Add(name, kind, settings); err != nil {
+		s.AddBroken(name, kind, err)
+	}
+	return nil
+}
+
 // AddUnknown adds a system of which only the name (and kind, where not empty)
 // is known yet.
 func (s *Systems) AddUnknown(name, kind string) {

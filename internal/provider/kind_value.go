@@ -105,19 +105,3 @@ func listValue(elements []attr.Value, item func(int, string) string) (nhi.Value,
 	}
 	return nhi.List(items...), true
 }
-
-// settings splits the values of a system into plain and secret ones.
-func settings(values nhi.Values, fields []connector.Field) connector.Settings {
-	split := connector.Settings{Values: nhi.Values{}, Secrets: map[string]nhi.Secret{}}
-	for _, field := range fields {
-		value, ok := values[field.Name]
-		switch {
-		case !ok:
-		case field.Secret:
-			split.Secrets[field.Name] = nhi.NewSecret(value.Text())
-		default:
-			split.Values[field.Name] = value
-		}
-	}
-	return split
-}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -98,11 +97,7 @@ func (p *Provider) spoolDir() string {
 	if p.options.SpoolDir != "" {
 		return p.options.SpoolDir
 	}
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		cache = os.TempDir()
-	}
-	return filepath.Join(cache, "nhi", "spool")
+	return lifecycle.SpoolDir()
 }
 
 // openLedger returns how to open the ledger of the provider block.
@@ -178,24 +173,13 @@ func (p *Provider) addSystem(systems *lifecycle.Systems, name string, object typ
 		systems.AddUnknown(name, kind.Name)
 		return
 	}
-	complete, errs := connector.Complete(kind.Settings, values)
-	for _, err := range errs {
-		diags.AddAttributeError(at.AtName(kind.Name).AtName(err.Field), "Invalid setting", sentence(fmt.Errorf("system %q: %w", name, err)))
-	}
-	if len(errs) > 0 {
-		return
-	}
-	split := settings(complete, kind.Settings)
-	if kind.CheckSettings != nil {
-		if err := kind.CheckSettings(split); err != nil {
-			diags.AddAttributeError(at.AtName(kind.Name), "Invalid system", sentence(err))
-			return
+	for _, err := range systems.Configure(name, kind.Name, values) {
+		var field *connector.FieldError
+		if errors.As(err, &field) {
+			diags.AddAttributeError(at.AtName(kind.Name).AtName(field.Field), "Invalid setting", sentence(err))
+			continue
 		}
-	}
-	if err := systems.Add(name, kind.Name, split); err != nil {
-		// Not an error of the block: a key file may be missing while access is
-		// being removed elsewhere. It shows where the system is needed.
-		systems.AddBroken(name, kind.Name, err)
+		diags.AddAttributeError(at.AtName(kind.Name), "Invalid system", sentence(err))
 	}
 }
 
