@@ -140,6 +140,9 @@ func (v *audit) identityChain(chain ledger.Chain, subject string) {
 				v.fault(chain.Name, entry.Seq, "it is about %s", body.Identity.ID)
 			}
 		case ledger.BlockBody, ledger.LiftBody:
+		case ledger.DecisionBody:
+			v.decisions++
+			v.aboutBlock(chain, entry, body.SignedDecision, nhi.IdentityID(subject), "")
 		default:
 			v.misplaced(chain, entry)
 		}
@@ -208,7 +211,8 @@ func (v *audit) decision(chain ledger.Chain, entry ledger.Entry, signed nhi.Sign
 		return err
 	}
 	hash, known := chain.HashAt(decision.Head.Seq)
-	if !known || hash != decision.Head.Hash || decision.Head.Seq >= entry.Seq {
+	elsewhere := !known || hash != decision.Head.Hash || decision.Head.Seq >= entry.Seq
+	if elsewhere && decision.Verdict != nhi.VerdictBlock { // a block holds whatever its signer saw
 		return fmt.Errorf("its signer saw another record: entry %d of this chain was %s", decision.Head.Seq, decision.Head.Hash.Short())
 	}
 	at := slices.IndexFunc(v.documents, func(p published) bool { return p.document.Digest == decision.PolicyDigest })

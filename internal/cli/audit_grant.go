@@ -32,6 +32,9 @@ func (v *audit) grantChain(ctx context.Context, chain ledger.Chain, id nhi.Appro
 				return err
 			}
 		case ledger.IntentBody, ledger.EffectBody, ledger.VerificationBody, ledger.BlockBody, ledger.LiftBody, ledger.HolderBody:
+		case ledger.DecisionBody:
+			v.decisions++
+			v.aboutBlock(chain, entry, body.SignedDecision, id.Identity(), id)
 		default:
 			v.misplaced(chain, entry)
 		}

@@ -30,19 +30,29 @@ func propose(p petition, verdict nhi.Verdict) (ballot, error) {
 	if err := p.decidable(verdict); err != nil {
 		return ballot{}, err
 	}
+	text, err := p.wording(verdict, p.justification, p.chain.Head())
+	if err != nil {
+		return ballot{}, err
+	}
+	return ballot{petition: p, verdict: verdict, decision: text}, nil
+}
+
+// wording is the text of a decision on a petition as it stands now, by somebody
+// who saw a chain up to head.
+func (p petition) wording(verdict nhi.Verdict, justification string, head nhi.Head) (string, error) {
 	signedAt := p.standing.Now.UTC().Truncate(time.Second)
 	before := p.standing.Policy.Until(p.request, signedAt)
 	decision := nhi.Decision{
-		Verdict: verdict, Justification: p.justification, Requester: p.standing.Verdict.Requester,
+		Verdict: verdict, Justification: justification, Requester: p.standing.Verdict.Requester,
 		PolicyVersion: p.standing.Policy.Version, PolicyDigest: p.standing.Policy.Digest,
 		SignedAt: signedAt, ActivateBefore: before, NotAfter: before.Add(p.request.TTL),
-		Head: p.chain.Head(), Request: p.text,
+		Head: head, Request: p.text,
 	}
 	text, err := decision.Text()
 	if err != nil {
-		return ballot{}, fmt.Errorf("%s: %w", p.approval, err)
+		return "", fmt.Errorf("%s: %w", p.approval, err)
 	}
-	return ballot{petition: p, verdict: verdict, decision: text}, nil
+	return text, nil
 }
 
 func (p petition) decidable(verdict nhi.Verdict) error {

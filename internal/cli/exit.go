@@ -18,6 +18,8 @@ const (
 	ExitWrong       = 1 // verify found a fault, a decision cannot count, or something failed
 	ExitUsage       = 2 // bad usage or bad input; nothing was changed
 	ExitUnavailable = 3 // ledger, policy or trust root cannot be relied on
+	ExitDue         = 4 // sweep found something that is due, and was not told to revoke it
+	ExitOpen        = 5 // a removal was ordered and is not confirmed everywhere
 )
 
 const exitCodesHelp = `Exit codes:
@@ -25,6 +27,8 @@ const exitCodesHelp = `Exit codes:
   1  something is wrong: verify found a fault, a decision cannot count, an operation failed
   2  bad usage or bad input; nothing was changed
   3  ledger, policy or trust root is not available or not trusted
+  4  sweep: something is due, and nothing was changed
+  5  revoke, sweep: something is not confirmed as removed
 `
 
 // failure is an error that says itself how the program exits.
@@ -49,6 +53,10 @@ func wrong(format string, args ...any) error {
 
 func unavailable(format string, args ...any) error {
 	return &failure{ExitUnavailable, fmt.Errorf(format, args...)}
+}
+
+func stillOpen(format string, args ...any) error {
+	return &failure{ExitOpen, fmt.Errorf(format, args...)}
 }
 
 // relied are the errors of what every answer rests on.

@@ -2,6 +2,8 @@ package lifecycle
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/ledger"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
@@ -19,6 +21,19 @@ type Blocked struct {
 	Lift policy.Lift
 
 	chain ledger.Chain
+	with  func([]nhi.SignedDecision) policy.Lift
+}
+
+// Head is the end of the chain that holds the block: what a lift is signed on.
+func (b Blocked) Head() nhi.Head { return b.chain.Head() }
+
+// With says what policy would say of the block if these decisions were on
+// record too.
+func (b Blocked) With(more ...nhi.SignedDecision) policy.Lift {
+	if b.with == nil {
+		return b.Lift
+	}
+	return b.with(more)
 }
 
 // blocks returns the blocks of a grant and of its identity that no activation
@@ -67,9 +82,12 @@ func (s *Standing) Blocked() string {
 func (s *Standing) lift(blocks []Blocked, request nhi.Request, text string) {
 	in := policy.Input{Request: request, Text: text, Asked: askedIn(s.chains[s.approval], text), Now: s.Now}
 	for _, block := range blocks {
-		block.Lift = s.Policy.Lift(in, policy.Block{
-			Seq: block.Seq, HashAt: block.chain.HashAt, Decisions: decisionsIn(block.chain),
-		})
+		held := policy.Block{Seq: block.Seq, HashAt: block.chain.HashAt}
+		block.with = func(more []nhi.SignedDecision) policy.Lift {
+			held.Decisions = append(decisionsIn(block.chain), more...)
+			return s.Policy.Lift(in, held)
+		}
+		block.Lift = block.with(nil)
 		s.Blocks = append(s.Blocks, block)
 	}
 }
@@ -90,4 +108,45 @@ func (e *Engine) blockedNow(ctx context.Context, record Record, identities ledge
 		return blocks[0].By
 	}
 	return standing.Blocked()
+}
+
+// RecordLift appends a signed lift to the chain that holds the block, and, where
+// the quorum is met by it, a note that says so. It returns the number of the
+// lift's entry. ErrShortened where the chain is no longer the one that it was
+// signed on.
+func (e *Engine) RecordLift(ctx context.Context, block Blocked, signed nhi.SignedDecision) (uint64, error) {
+	decision, err := nhi.ParseDecision(signed.Text)
+	if err != nil {
+		return 0, err
+	}
+	request, err := nhi.ParseRequest(decision.Request)
+	if err != nil {
+		return 0, err
+	}
+	book, err := e.Book()
+	if err != nil {
+		return 0, err
+	}
+	bodies := []ledger.Body{ledger.DecisionBody{SignedDecision: signed}}
+	if lift := block.With(signed); lift.Lifted {
+		bodies = append(bodies, ledger.LiftBody{By: joined(lift.By), Reason: "for " + string(request.Approval)})
+	}
+	const tries = 50
+	for range tries {
+		chain, err := book.Read(ctx, block.Chain)
+		if err != nil {
+			return 0, err
+		}
+		if err := follows(chain, decision.Head); err != nil {
+			return 0, err
+		}
+		grown, err := book.Append(ctx, chain, bodies...)
+		if written := len(grown.Entries) - len(chain.Entries); written > 0 {
+			return grown.Entries[len(chain.Entries)].Seq, nil // the note is for people alone
+		}
+		if !errors.Is(err, ledger.ErrConflict) {
+			return 0, err
+		}
+	}
+	return 0, fmt.Errorf("%s: %w", block.Chain, ErrOvertaken)
 }
