@@ -119,6 +119,17 @@ func (s *Systems) MarkUnknown() { s.unknown = true }
 // Names returns the names of the systems, sorted.
 func (s *Systems) Names() []string { return slices.Sorted(maps.Keys(s.entries)) }
 
+// Places returns where each system leads, by name, as targets of it begin.
+// One that leads nowhere has no endpoint, and cannot be opened.
+func (s *Systems) Places() []ledger.Target {
+	places := make([]ledger.Target, 0, len(s.entries))
+	for _, name := range s.Names() {
+		entry := s.entries[name]
+		places = append(places, ledger.Target{System: name, Kind: entry.kind.Name, Endpoint: entry.endpoint})
+	}
+	return places
+}
+
 // Kind returns the description of a kind.
 func (s *Systems) Kind(name string) (connector.Kind, bool) {
 	kind, ok := s.kinds[name]
