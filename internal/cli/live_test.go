@@ -75,7 +75,7 @@ func (l *live) provider() *lifecycle.Engine {
 func (l *live) granted(id nhi.ApprovalID) (text, principal string) {
 	l.t.Helper()
 	text = l.approved(l.wants(id))
-	_, err := l.provider().Activate(context.Background(), text, lifecycle.Record{})
+	_, err := l.provider().Activate(context.Background(), lifecycle.Ask{Text: text}, lifecycle.Record{})
 	must(l.t, err)
 	return text, nhi.Principal(id, "db")
 }

@@ -62,7 +62,7 @@ func TestRevokeNowAndUnblock(t *testing.T) {
 
 			w.ok("approve", string(etl), "--yes", "--key", w.key("ana"))
 			w.ok("approve", string(etl), "--yes", "--key", w.key("ben"))
-			_, err := w.provider().Activate(context.Background(), text, lifecycle.Record{})
+			_, err := w.provider().Activate(context.Background(), lifecycle.Ask{Text: text}, lifecycle.Record{})
 			must(t, err)
 			w.wantThere(role)
 			if out := w.ok("verify"); !strings.Contains(out, "Everything that can be checked here") {

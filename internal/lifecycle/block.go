@@ -103,7 +103,7 @@ func (e *Engine) blockedNow(ctx context.Context, record Record, identities ledge
 	if err != nil {
 		return blocks[0].By
 	}
-	standing, err := e.standing(ctx, request, record.Text, record)
+	standing, err := e.standing(ctx, request, record.Text, record, nil)
 	if err != nil {
 		return blocks[0].By
 	}

@@ -69,11 +69,11 @@ func TestHaltEndsAGrantUntilItIsLifted(t *testing.T) {
 			again.Term = 2
 			text = w.approved(again)
 			w.record(halted.Chain, ledger.LiftBody{By: "eve", Reason: "please"})
-			_, err := w.run(nil).Activate(t.Context(), text, Record{})
+			_, err := w.run(nil).Activate(t.Context(), Ask{Text: text}, Record{})
 			wantError(t, err, nhi.ErrEnded)
 			// Nor is a lift by the requester, or one of before the block.
 			w.lifts("eve", text, halted.Chain)
-			_, err = w.run(nil).Activate(t.Context(), text, Record{})
+			_, err = w.run(nil).Activate(t.Context(), Ask{Text: text}, Record{})
 			wantError(t, err, nhi.ErrEnded)
 			w.wantHoldings()
 
@@ -95,7 +95,7 @@ func TestHaltEndsAGrantUntilItIsLifted(t *testing.T) {
 			w.record(second.Chain, ledger.DecisionBody{SignedDecision: old})
 			third := w.three()
 			third.Term = 3
-			_, err = w.run(nil).Activate(t.Context(), w.approved(third), Record{})
+			_, err = w.run(nil).Activate(t.Context(), Ask{Text: w.approved(third)}, Record{})
 			wantError(t, err, nhi.ErrEnded)
 			w.wantHoldings()
 		})
@@ -114,7 +114,7 @@ func TestTheLiftOfOneGrantLiftsNoOther(t *testing.T) {
 	w.lifts("ben", textTwo, halted.Chain)
 	w.activate(textTwo)
 	one.Term = 2
-	_, err := w.run(nil).Activate(t.Context(), w.approved(one), Record{})
+	_, err := w.run(nil).Activate(t.Context(), Ask{Text: w.approved(one)}, Record{})
 	wantError(t, err, nhi.ErrEnded)
 	w.wantHoldings("two: reader")
 	identity, known, err := w.run(nil).Identity(t.Context(), one.Identity())
@@ -155,7 +155,7 @@ func TestHaltDuringAnActivation(t *testing.T) {
 						w.halt(w.run(nil), halt)
 					}
 				}
-				_, err := e.Activate(t.Context(), text, Record{})
+				_, err := e.Activate(t.Context(), Ask{Text: text}, Record{})
 				if err == nil || !done {
 					t.Errorf("activate: %v, halted %t", err, done)
 				}
@@ -163,7 +163,7 @@ func TestHaltDuringAnActivation(t *testing.T) {
 				if record := w.fold(text); record.Phase == PhaseActive || record.holds() {
 					t.Errorf("phase %q, %v", record.Phase, record.Targets)
 				}
-				_, err = w.run(nil).Activate(t.Context(), text, Record{})
+				_, err = w.run(nil).Activate(t.Context(), Ask{Text: text}, Record{})
 				wantError(t, err, nhi.ErrEnded)
 			})
 		}

@@ -29,7 +29,10 @@ type View struct {
 	Now time.Time
 	// Forbidden says why the policy does not allow what is in force any more.
 	Forbidden []string
-	Warnings  []error
+	// Blocked says who ended the grant by hand, and why; empty where nobody did,
+	// or where that was lifted.
+	Blocked  string
+	Warnings []error
 	// Certain is false where nothing can be concluded, because the ledger could
 	// not be relied on and the caller remembers nothing that must end: then the
 	// record is what the caller remembered, and a status may only be kept.
@@ -102,6 +105,7 @@ func (e *Engine) lookAtStanding(ctx context.Context, view *View, facts *Facts, o
 	}
 	if err != nil {
 		view.warn(err)
+		view.Blocked = op.record.Blocked
 		facts.Ended, err = e.endedNow(ctx, op.record, facts.Now)
 		view.warn(err)
 		return
@@ -110,7 +114,8 @@ func (e *Engine) lookAtStanding(ctx context.Context, view *View, facts *Facts, o
 	if follows(standing.chains[identities], op.heads[identities]) == nil {
 		facts.Ended = ended(standing.Identity, standing.Now)
 	}
-	if by := standing.Blocked(); by != "" {
+	view.Blocked = standing.Blocked()
+	if by := view.Blocked; by != "" {
 		facts.Ended = "ended by " + by
 	}
 	if err := standing.follows(op.heads); err != nil {
@@ -132,16 +137,24 @@ func (e *Engine) lookAtPolicy(view *View, facts *Facts, record Record) {
 	if view.Standing == nil || record.Phase != PhaseActive {
 		return
 	}
-	held, err := nhi.ParseRequest(record.Text)
-	if err != nil {
-		return
-	}
-	for _, denial := range view.Standing.Policy.Rule(held).Denials {
-		view.Forbidden = append(view.Forbidden, denial.Reason)
-	}
+	view.Forbidden = forbidden(view.Standing.Policy, record)
 	if len(view.Forbidden) > 0 && view.Standing.Policy.OnForbidden == policy.ForbiddenRevoke && facts.Ended == "" {
 		facts.Ended = "the policy forbids it now: " + view.Forbidden[0]
 	}
+}
+
+// forbidden says in words what of the request in force the policy does not
+// allow any more.
+func forbidden(document *policy.Document, record Record) []string {
+	held, err := nhi.ParseRequest(record.Text)
+	if err != nil {
+		return nil
+	}
+	var reasons []string
+	for _, denial := range document.Rule(held).Denials {
+		reasons = append(reasons, denial.Reason)
+	}
+	return reasons
 }
 
 // lookInDoubt looks at a grant whose chain is broken, cut short or another

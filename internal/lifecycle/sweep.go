@@ -39,9 +39,9 @@ type Swept struct {
 
 // Sweep finds every grant that must not go on as it is, and with Revoke ends
 // it: those whose term or identity ended, that were blocked, whose removal is
-// not confirmed, and what a run left unfinished and silent for StaleAfter. The
-// rules are those of Decide, from the ledger alone; it gives nothing, and asks
-// no target before it acts. Each intent is written behind the very chain that
+// not confirmed, what the policy forbids and says to revoke, and what a run left
+// unfinished and silent for StaleAfter. The rules are those of Decide, from the
+// ledger alone; it gives nothing, and asks no target before it acts. Each intent is written behind the very chain that
 // was judged, so that it is safe beside a running apply: whoever was faster
 // goes on, and the grant is Skipped.
 //
@@ -56,6 +56,8 @@ func (e *Engine) Sweep(ctx context.Context, options SweepOptions) ([]Swept, erro
 	if doubt != nil {
 		doubt = fmt.Errorf("the time is not known, so nothing was judged by it: %w", doubt)
 	}
+	s := &sweeper{engine: e, now: now, act: options.Revoke}
+	s.policy, _, _ = e.policyInForce(ctx) //nolint:errcheck // a policy that cannot be read ends nothing
 	results := make([]Swept, len(grants))
 	var group errgroup.Group
 	group.SetLimit(atOnce)
@@ -64,12 +66,20 @@ func (e *Engine) Sweep(ctx context.Context, options SweepOptions) ([]Swept, erro
 			continue
 		}
 		group.Go(func() error {
-			results[i] = e.sweep(ctx, grant, now, options.Revoke)
+			results[i] = s.sweep(ctx, grant)
 			return nil
 		})
 	}
 	_ = group.Wait() // what failed is in the results
-	return slices.DeleteFunc(results, func(s Swept) bool { return s.Step == "" && s.Err == nil }), doubt
+	return slices.DeleteFunc(results, func(one Swept) bool { return one.Step == "" && one.Err == nil }), doubt
+}
+
+// sweeper is one sweep at work.
+type sweeper struct {
+	engine *Engine
+	now    time.Time
+	policy *policy.Document // nil where it cannot be read
+	act    bool
 }
 
 func inScope(grant nhi.ApprovalID, pattern string) bool {
@@ -79,13 +89,13 @@ func inScope(grant nhi.ApprovalID, pattern string) bool {
 
 // sweep judges one grant, and acts on it. The zero Step means that nothing is
 // due.
-func (e *Engine) sweep(ctx context.Context, grant nhi.ApprovalID, now time.Time, act bool) Swept {
-	swept := Swept{Grant: grant}
+func (s *sweeper) sweep(ctx context.Context, grant nhi.ApprovalID) Swept {
+	swept, now := Swept{Grant: grant}, s.now
 	if _, err := nhi.ParseApprovalID(string(grant)); err != nil {
 		swept.Err = err
 		return swept
 	}
-	op, err := e.begin(ctx, grant)
+	op, err := s.engine.begin(ctx, grant)
 	if errors.Is(err, ledger.ErrAhead) {
 		now, err = time.Time{}, nil // one of the clocks is wrong: nothing ends by time
 	}
@@ -93,13 +103,13 @@ func (e *Engine) sweep(ctx context.Context, grant nhi.ApprovalID, now time.Time,
 		swept.Err = err
 		return swept
 	}
-	decision, err := e.due(ctx, op, now)
+	decision, err := s.due(ctx, op, now)
 	if decision.Step == Rest {
 		swept.Err = err
 		return swept
 	}
 	swept.Step, swept.Why = decision.Step, joined(decision.Findings)
-	if act {
+	if s.act {
 		swept.Removal, swept.Err = op.carryOut(ctx, decision.Step, swept.Why)
 		swept.Skipped = errors.Is(swept.Err, ErrOvertaken)
 		swept.Done = swept.Err == nil
@@ -112,18 +122,11 @@ func (e *Engine) sweep(ctx context.Context, grant nhi.ApprovalID, now time.Time,
 
 // due decides what must happen to a grant that holds something. The error says
 // what could not be learned about its identity.
-func (e *Engine) due(ctx context.Context, op *operation, now time.Time) (Decision, error) {
+func (s *sweeper) due(ctx context.Context, op *operation, now time.Time) (Decision, error) {
 	facts := Facts{Phase: op.record.Phase, Changing: op.record.Changing(), Held: op.record.Held,
 		ExpiresAt: op.record.ExpiresAt, Live: true, Now: now}
-	identity, identities, err := e.identity(ctx, op.record.Grant.Identity())
-	if err == nil {
-		facts.Ended = ended(identity, now)
-		if by := e.blockedNow(ctx, op.record, identities); by != "" {
-			facts.Ended = "ended by " + by
-		}
-	} else if op.record.Blocked != "" {
-		facts.Ended = "ended by " + op.record.Blocked
-	}
+	ended, err := s.ended(ctx, op, now)
+	facts.Ended = ended
 	if op.alive(now) && (facts.Ended == "" || facts.Phase == PhaseRevoking) {
 		return Decision{Step: Rest}, err
 	}
@@ -131,6 +134,24 @@ func (e *Engine) due(ctx context.Context, op *operation, now time.Time) (Decisio
 		facts.Drift = []string{"what was replaced or left out is not confirmed as removed"}
 	}
 	return Decide(Wish{Request: op.record.Held, Identity: nhi.IdentityActive}, facts), err
+}
+
+// ended says in words why a grant must not hold access; empty where it may.
+func (s *sweeper) ended(ctx context.Context, op *operation, now time.Time) (string, error) {
+	identity, identities, err := s.engine.identity(ctx, op.record.Grant.Identity())
+	if err != nil {
+		return endedBy(op.record.Blocked), err
+	}
+	if by := s.engine.blockedNow(ctx, op.record, identities); by != "" {
+		return endedBy(by), nil
+	}
+	if why := ended(identity, now); why != "" || s.policy == nil || op.record.Phase != PhaseActive {
+		return why, nil
+	}
+	if reasons := forbidden(s.policy, op.record); len(reasons) > 0 && s.policy.OnForbidden == policy.ForbiddenRevoke {
+		return "the policy forbids it now: " + reasons[0], nil
+	}
+	return "", nil
 }
 
 // alive says whether a run that has begun something may still be at it. With

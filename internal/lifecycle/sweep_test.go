@@ -94,7 +94,7 @@ func TestSweepTakesBackWhatIsUnfinished(t *testing.T) {
 	for after := 2; after <= 12; after++ {
 		w := newMemoryWorld(t)
 		text := w.approved(w.three())
-		_, err := w.killed(after).Activate(t.Context(), text, Record{})
+		_, err := w.killed(after).Activate(t.Context(), Ask{Text: text}, Record{})
 		if err == nil {
 			break // it was faster
 		}
@@ -119,7 +119,7 @@ func TestSweepPutsAnUnfinishedChangeBack(t *testing.T) {
 	w := newMemoryWorld(t)
 	w.active(w.three())
 	wider := w.request(environment, access("one", "reader", "writer", "admin"), access("two", "reader"), access("three", "reader"))
-	_, err := w.killed(6).Activate(t.Context(), w.approved(wider), Record{})
+	_, err := w.killed(6).Activate(t.Context(), Ask{Text: w.approved(wider)}, Record{})
 	if err == nil {
 		t.Fatal("it was not killed")
 	}
@@ -156,7 +156,7 @@ func TestSweepBesideOthers(t *testing.T) {
 	lifeOf(e).before = func(step string) {
 		if step == "write intent@1 revoke" && !done {
 			done = true
-			_, err := w.run(nil).Activate(t.Context(), next, Record{})
+			_, err := w.run(nil).Activate(t.Context(), Ask{Text: next}, Record{})
 			must(t, err)
 		}
 	}

@@ -47,9 +47,9 @@ func restWarning(state grantModel, view lifecycle.View, diags *diag.Diagnostics)
 	}
 	spent := view.Standing != nil && view.Standing.Status == lifecycle.Spent
 	switch status := lifecycle.Status(state.Status.ValueString()); {
-	case status == lifecycle.Revoked && view.Record.Blocked != "":
+	case status == lifecycle.Revoked && view.Blocked != "":
 		diags.AddAttributeWarning(path.Root("status"), "Access is down",
-			fmt.Sprintf("%s was ended by %s. It stays down until that is lifted: nhi unblock %s", id, view.Record.Blocked, id))
+			fmt.Sprintf("%s was ended by %s. It stays down until that is lifted: nhi unblock %s", id, view.Blocked, id))
 	case status == lifecycle.Revoked:
 		diags.AddAttributeWarning(path.Root("status"), "Access is down",
 			fmt.Sprintf("%s was revoked and stays so. %s Otherwise remove it from the configuration.", id, again))
