@@ -12,19 +12,43 @@ import (
 )
 
 func (a *app) verifyCommand() *cobra.Command {
+	flags := evidenceFlags{}
 	cmd := &cobra.Command{
-		Use:   "verify",
-		Short: "Check the whole record",
+		Use:   "verify [--targets IDENTITY|GRANT…]",
+		Short: "Check the whole record; with --targets, what systems hold now",
 		Long: `Reads the whole ledger and checks: the links of every chain, the pin of the
 trust root, the signatures and versions of every policy, every request and
 every signed decision, and that enough decisions stood behind each activation
 when it was begun.
 
 It cannot see that a chain was cut short at its end, or that the whole ledger
-was replaced by an older copy, and it asks no target system.`,
-		Args: cobra.NoArgs,
+was replaced by an older copy, and it asks no target system.
+
+With --targets it asks every system of nhi.hcl instead, for itself and with
+probes: what the ledger holds as active must be there as approved, and what it
+says was removed must be gone. The report can be kept as evidence: it carries
+the time, the ledger and the ends of the chains that it rests on. --out writes
+it to a file, and --key signs the exact bytes of that file:
+
+  ssh-keygen -Y verify -f allowed_signers -I ana@example.com \
+    -n nhi-report@v1 -s report.json.sig < report.json`,
+		Example: "  nhi verify\n  nhi verify --targets production/payments/etl/orders-etl\n" +
+			"  nhi verify --targets --all --json --out report.json --key ~/.ssh/id_ed25519",
 	}
-	return a.runs(cmd, func(ctx context.Context, _ []string) error { return a.verify(ctx) })
+	cmd.Flags().BoolVar(&flags.targets, "targets", false, "ask the systems about these identities and grants")
+	cmd.Flags().BoolVar(&flags.all, "all", false, "with --targets: every grant of the ledger")
+	cmd.Flags().StringVar(&flags.out, "out", "", "with --targets: write the report into this new file")
+	cmd.Flags().StringVar(&flags.key, "key", "", "with --out: SSH key that signs the report, into FILE.sig")
+	return a.runs(cmd, func(ctx context.Context, args []string) error {
+		switch {
+		case flags.targets:
+			return a.verifyTargets(ctx, args, flags)
+		case len(args) > 0 || flags != evidenceFlags{}:
+			return usage("to ask the systems, say --targets")
+		default:
+			return a.verify(ctx)
+		}
+	})
 }
 
 // errFaults says that verify found something.

@@ -14,4 +14,5 @@ const (
 	NamespaceDecision = "nhi-decision@v1"
 	NamespacePolicy   = "nhi-policy@v1"
 	NamespaceRequest  = "nhi-request@v1"
+	NamespaceReport   = "nhi-report@v1"
 )
