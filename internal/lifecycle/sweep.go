@@ -22,6 +22,8 @@ const StaleAfter = 15 * time.Minute
 type SweepOptions struct {
 	Revoke bool   // else it only says what is due
 	Scope  string // a pattern as in a policy ("payments/*"); empty for all
+	// Environment is the one that grants must be of; empty for all.
+	Environment string
 }
 
 // Swept is one grant that something is due for.
@@ -62,7 +64,7 @@ func (e *Engine) Sweep(ctx context.Context, options SweepOptions) ([]Swept, erro
 	var group errgroup.Group
 	group.SetLimit(atOnce)
 	for i, grant := range grants {
-		if !inScope(grant, options.Scope) {
+		if !options.takes(grant) {
 			continue
 		}
 		group.Go(func() error {
@@ -82,9 +84,18 @@ type sweeper struct {
 	act    bool
 }
 
-func inScope(grant nhi.ApprovalID, pattern string) bool {
+// takes says whether a grant is one that the sweep looks at. One whose name
+// cannot be read is, where nothing is left out.
+func (o SweepOptions) takes(grant nhi.ApprovalID) bool {
+	if o.Scope == "" && o.Environment == "" {
+		return true
+	}
 	parsed, err := nhi.ParseApprovalID(string(grant))
-	return pattern == "" || err == nil && policy.MatchScope(pattern, parsed.Identity().Scope())
+	if err != nil {
+		return false
+	}
+	id := parsed.Identity()
+	return (o.Scope == "" || policy.MatchScope(o.Scope, id.Scope())) && (o.Environment == "" || o.Environment == id.Environment())
 }
 
 // sweep judges one grant, and acts on it. The zero Step means that nothing is

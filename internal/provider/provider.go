@@ -7,6 +7,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/hashicorp/terraform-plugin-framework/action"
 	"github.com/hashicorp/terraform-plugin-framework/datasource"
 	"github.com/hashicorp/terraform-plugin-framework/ephemeral"
 	"github.com/hashicorp/terraform-plugin-framework/provider"
@@ -23,6 +24,7 @@ import (
 var (
 	_ provider.Provider                       = (*Provider)(nil)
 	_ provider.ProviderWithEphemeralResources = (*Provider)(nil)
+	_ provider.ProviderWithActions            = (*Provider)(nil)
 )
 
 // Options are the seams of a provider. The zero value is what Terraform runs.
@@ -130,6 +132,15 @@ func (p *Provider) Resources(context.Context) []func() resource.Resource {
 
 // DataSources implements provider.Provider.
 func (p *Provider) DataSources(context.Context) []func() datasource.DataSource { return nil }
+
+// Actions implements provider.ProviderWithActions. A CLI that has no actions
+// never asks for them.
+func (p *Provider) Actions(context.Context) []func() action.Action {
+	return []func() action.Action{
+		func() action.Action { return &revokeAction{} },
+		func() action.Action { return &sweepAction{} },
+	}
+}
 
 // EphemeralResources implements provider.ProviderWithEphemeralResources.
 func (p *Provider) EphemeralResources(context.Context) []func() ephemeral.EphemeralResource {

@@ -67,7 +67,7 @@ func (p *Provider) Configure(ctx context.Context, req provider.ConfigureRequest,
 		}),
 	}
 	s.warn(&resp.Diagnostics)
-	resp.ResourceData, resp.EphemeralResourceData, resp.DataSourceData = s, s, s
+	resp.ResourceData, resp.EphemeralResourceData, resp.DataSourceData, resp.ActionData = s, s, s, s
 }
 
 func readOnlyFromOutside() bool {
