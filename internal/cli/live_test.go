@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector/builtin"
-	"github.com/nhi-terraform/terraform-provider-nhi/internal/ledger"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/lifecycle"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/testserver"
@@ -116,17 +115,6 @@ func (l *live) victim(of string) string {
 	mark := l.server.Query("SELECT shobj_description(oid, 'pg_authid') FROM pg_roles WHERE rolname = $1", of)[0][0]
 	l.server.Exec(fmt.Sprintf("CREATE ROLE %s LOGIN IN ROLE %s; COMMENT ON ROLE %s IS '%s'", name, l.readers, name, mark))
 	return name
-}
-
-func (l *live) lifts(chain string) int {
-	l.t.Helper()
-	lifts := 0
-	for _, entry := range l.chain(chain).Entries {
-		if body, ok := entry.Body.(ledger.DecisionBody); ok && strings.Contains(body.Text, "\nverdict: lift\n") {
-			lifts++
-		}
-	}
-	return lifts
 }
 
 const month = 720 * time.Hour

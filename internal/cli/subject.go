@@ -166,7 +166,7 @@ func (d *desk) held(ctx context.Context, s subject) ([]lifecycle.Record, error) 
 			continue
 		}
 		// A broken chain is no reason to stop: what is intact of it is shown.
-		chain, _ := book.Read(ctx, name) //nolint:errcheck // see above
+		chain, _ := book.Read(ctx, name)
 		records = append(records, lifecycle.Fold(nhi.ApprovalID(id), chain))
 	}
 	return records, nil

@@ -28,7 +28,7 @@ func TestSweep(t *testing.T) {
 	w.ok("sweep", "--scope", "sales/*")
 
 	victim := w.victim(role)
-	got = w.fails(cli.ExitOpen, "still open", "sweep", "--revoke")
+	w.fails(cli.ExitOpen, "still open", "sweep", "--revoke")
 	w.wantGone(role)
 	w.wantThere(victim)
 	w.server.Exec("DROP ROLE " + victim)

@@ -18,6 +18,9 @@ func (w *world) evidence(grant nhi.ApprovalID) Evidence {
 	return found
 }
 
+// unreadable is what is said of a target whose system does not answer.
+const unreadable = "two: " + "two: the fake fails on purpose"
+
 func differs(found Evidence) string {
 	var all []string
 	for _, proof := range found.Targets {
@@ -48,7 +51,7 @@ func TestEvidence(t *testing.T) {
 		"removed by hand": {func(w *world, _ string) {
 			w.systems["two"].change(func(objects map[string]*object) { clear(objects) })
 		}, false, "", "two: was not read back as active (absent)"},
-		"unreachable": {func(w *world, _ string) { w.systems["two"].trip("read", fails, -1) }, false, "", "two: two: the fake fails on purpose"},
+		"unreachable": {func(w *world, _ string) { w.systems["two"].trip("read", fails, -1) }, false, "", unreadable},
 		"revoked": {func(w *world, text string) {
 			_, err := w.run(nil).Revoke(w.t.Context(), w.fold(text), "test")
 			must(w.t, err)
@@ -71,7 +74,7 @@ func TestEvidence(t *testing.T) {
 			_, err := w.run(nil).Revoke(w.t.Context(), w.fold(text), "test")
 			must(w.t, err)
 			w.systems["two"].trip("read", fails, -1)
-		}, true, "", "two: two: the fake fails on purpose"},
+		}, true, "", unreadable},
 		"still open": {func(w *world, text string) {
 			w.systems["two"].trip("revoke", fails, 1)
 			_, err := w.run(nil).Revoke(w.t.Context(), w.fold(text), "test")
