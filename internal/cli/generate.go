@@ -51,7 +51,7 @@ func (a *app) terraform(strays []lifecycle.Stray) []byte {
 	comment(body, "TODO first: approvers see and sign it.")
 	for _, stray := range strays {
 		body.AppendNewline()
-		comment(body, fmt.Sprintf("%s on %s: last used %s, holds %s", stray.Principal, where(stray), lastUsed(stray.LastUsed),
+		comment(body, fmt.Sprintf("%s on %s: last used %s, holds %s", stray.Principal, where(stray), usedLast(stray.LastUsed),
 			orWord(strings.Join(stray.Privileges, ", "), "nothing")))
 		kind, known := a.kind(stray.Place.Kind)
 		if stray.Access == nil || !known {

@@ -82,7 +82,7 @@ func (p *page) surveyed(found lifecycle.Survey) {
 	}
 	for _, stray := range found.Unmanaged {
 		p.marked("·", yellow, "unmanaged  %s on %s: owner %s, last used %s, holds %s", stray.Principal, where(stray),
-			orWord(stray.Owner, "unknown"), lastUsed(stray.LastUsed), orWord(strings.Join(stray.Privileges, ", "), "nothing"))
+			orWord(stray.Owner, "unknown"), usedLast(stray.LastUsed), orWord(strings.Join(stray.Privileges, ", "), "nothing"))
 	}
 	for _, one := range found.Unlisted {
 		switch {
@@ -108,7 +108,7 @@ func orWord(text, otherwise string) string {
 	return text
 }
 
-func lastUsed(at time.Time) string {
+func usedLast(at time.Time) string {
 	if at.IsZero() {
 		return "unknown"
 	}

@@ -63,7 +63,7 @@ func (e *Engine) Evidence(ctx context.Context, grant nhi.ApprovalID) Evidence {
 	}
 	if op.record.holds() {
 		s := &sweeper{engine: e}
-		s.policy, _, _ = e.policyInForce(ctx) // a policy that cannot be read ends nothing
+		s.policy, _, _ = e.PolicyInForce(ctx) // a policy that cannot be read ends nothing
 		decision, err := s.due(ctx, op, now)
 		if decision.Step != Rest {
 			found.Due = joined(decision.Findings)

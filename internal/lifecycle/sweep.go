@@ -59,7 +59,7 @@ func (e *Engine) Sweep(ctx context.Context, options SweepOptions) ([]Swept, erro
 		doubt = fmt.Errorf("the time is not known, so nothing was judged by it: %w", doubt)
 	}
 	s := &sweeper{engine: e, now: now, act: options.Revoke}
-	s.policy, _, _ = e.policyInForce(ctx) // a policy that cannot be read ends nothing
+	s.policy, _, _ = e.PolicyInForce(ctx) // a policy that cannot be read ends nothing
 	results := make([]Swept, len(grants))
 	var group errgroup.Group
 	group.SetLimit(atOnce)
