@@ -34,6 +34,9 @@ environment "production" {
   system "bastion" {
     ssh = "SHA256:ojS/w9mIGX1T2KmcMmNaLkiY0DbM3Zj6WjOi0FRJnO0"
   }
+  system "secrets" {
+    vault = "https://vault.internal:8200/auth/approle"
+  }
 }
 
 environment "sandbox" {
@@ -50,6 +53,16 @@ rule "production databases" {
   max_ttl      = "720h"
   quorum "security" {
     count = 2
+  }
+}
+
+rule "production secrets" {
+  environments = ["production"]
+  scopes       = ["payments/*"]
+  systems      = ["secrets"]
+  max_ttl      = "720h"
+  quorum "security" {
+    count = 1
   }
 }
 

@@ -34,6 +34,9 @@ const (
 // ordersURL is a system that nothing contacts in a plan.
 const ordersURL = "postgres://nhi_admin:not-a-secret@db.internal:5432/orders"
 
+// vaultToken is the token of a system that nothing contacts in a plan.
+const vaultToken = "not-a-token"
+
 // TestExamplesArePlanned validates and plans every published configuration,
 // under the published policy.
 func TestExamplesArePlanned(t *testing.T) {
@@ -234,7 +237,7 @@ func (w *world) provideFiles(t *testing.T) {
 		w.Write(t, filepath.Join("keys", name+".pub"), read(t, from+".pub"))
 	}
 	w.Write(t, "known_hosts", "bastion.internal "+signature.Key(w.people["root"].PublicKey())+"\n")
-	w.Env = append(w.Env, "TF_VAR_orders_url="+ordersURL)
+	w.Env = append(w.Env, "TF_VAR_orders_url="+ordersURL, "TF_VAR_vault_token="+vaultToken)
 }
 
 func (w *world) home() string {

@@ -9,6 +9,7 @@ import (
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector/external"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector/postgres"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector/ssh"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector/vault"
 )
 
 // All returns every kind, sorted by name. The caller may change the slice.
@@ -20,5 +21,6 @@ func AllAt(now func() time.Time) []connector.Kind {
 		external.Kind(),
 		postgres.Kind(),
 		ssh.KindAt(now),
+		vault.Kind(),
 	}
 }

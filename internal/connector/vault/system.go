@@ -1,0 +1,133 @@
+package vault
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+)
+
+// width is how many accounts are looked at or changed at a time.
+const width = 8
+
+var (
+	_ connector.Connector = (*system)(nil)
+	_ connector.Issuer    = (*system)(nil)
+)
+
+// system is one open Vault: a server, a namespace and an AppRole mount.
+type system struct {
+	vault *client
+	now   func() time.Time // real time: Vault's ends are counted from now on
+}
+
+// open reads the settings. Vault is not asked before the first use.
+func open(settings connector.Settings, now func() time.Time) (connector.Connector, error) {
+	at, err := parseAddress(settings)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkToken(settings.Secrets[settingToken].Reveal()); err != nil {
+		return nil, fmt.Errorf("%s %w", settingToken, err)
+	}
+	vault, err := newClient(at, settings.Secrets[settingToken], settings.Values.Text(settingCACert))
+	if err != nil {
+		return nil, err
+	}
+	return &system{vault: vault, now: now}, nil
+}
+
+// Close ends idle connections.
+func (s *system) Close() error {
+	s.vault.close()
+	return nil
+}
+
+// mount is the AppRole auth mount, as far as it matters here.
+type mount struct {
+	Accessor string `json:"accessor"`
+	Type     string `json:"type"`
+}
+
+// accessor names the AppRole mount in aliases. It is asked for each time,
+// since another mount under the same path has another one.
+func (s *system) accessor(ctx context.Context) (string, error) {
+	path := "sys/internal/ui/mounts/auth/" + s.vault.at.mount
+	var found mount
+	if err := s.vault.read(ctx, path, &found); err != nil {
+		return "", fmt.Errorf("look for the mount auth/%s: %w", s.vault.at.mount, unreachable(err))
+	}
+	if found.Type != "approle" || checkID(found.Accessor) != nil {
+		return "", fmt.Errorf("auth/%s is a mount of type %.40q and not approle: %w", s.vault.at.mount, found.Type, nhi.ErrInvalid)
+	}
+	return found.Accessor, nil
+}
+
+// unreachable turns whatever was no clear answer about an account into
+// nhi.ErrUnreachable. Errors of ours pass.
+func unreachable(err error) error {
+	if err == nil || isOurs(err) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", err, nhi.ErrUnreachable)
+}
+
+// each runs do for every account that can be told apart, a few at a time, and
+// puts its error beside what it observed.
+func each(ctx context.Context, accounts []connector.Account,
+	do func(ctx context.Context, i int, account connector.Account) (connector.Observation, error),
+) []connector.Outcome {
+	outcomes := make([]connector.Outcome, len(accounts))
+	places := make(chan struct{}, width)
+	var all sync.WaitGroup
+	for i, account := range accounts {
+		places <- struct{}{}
+		all.Go(func() {
+			defer func() { <-places }()
+			observation, err := connector.Observation{}, checkAccount(account)
+			if err == nil {
+				observation, err = do(ctx, i, account)
+			}
+			if observation.Principal == "" {
+				observation.Principal, observation.ID = account.Principal, account.ID
+			}
+			outcomes[i] = connector.Outcome{Observation: observation, Err: unreachable(err)}
+		})
+	}
+	all.Wait()
+	return outcomes
+}
+
+// parallel runs do for 0 to n-1, at most limit at a time; the first error ends it.
+func parallel(ctx context.Context, limit, n int, do func(ctx context.Context, i int) error) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(limit)
+	for i := range n {
+		if ctx.Err() != nil {
+			break
+		}
+		group.Go(func() error { return do(ctx, i) })
+	}
+	return group.Wait()
+}
+
+// checkAccount refuses an account that could not be told apart in Vault, before
+// anything is sent. It does not look at the rest of the access: what can not be
+// given any more can still be taken away. Errors are nhi.ErrInvalid.
+func checkAccount(account connector.Account) error {
+	if err := checkRoleName(account.Principal); err != nil {
+		return err
+	}
+	if _, err := nhi.ParseMark(account.Mark.String()); err != nil {
+		return fmt.Errorf("principal %s: %w", account.Principal, err)
+	}
+	if account.ID == "" {
+		return nil
+	}
+	return checkID(account.ID)
+}
