@@ -47,6 +47,31 @@ func (e *Engine) unblocked(ctx context.Context, id nhi.IdentityID, chain ledger.
 	return false, nil
 }
 
+// IdentitySince returns when an identity was first recorded, or first again
+// after it was deleted; the zero time where the ledger does not know it.
+func (e *Engine) IdentitySince(ctx context.Context, id nhi.IdentityID) (time.Time, error) {
+	book, err := e.Book()
+	if err != nil {
+		return time.Time{}, err
+	}
+	chain, err := book.Read(ctx, ledger.IdentityChain(id))
+	if err != nil {
+		return time.Time{}, err
+	}
+	var since time.Time
+	for _, entry := range chain.Entries {
+		body, ok := entry.Body.(ledger.IdentityBody)
+		switch {
+		case !ok:
+		case body.Identity.Status == nhi.IdentityDeleted:
+			since = time.Time{}
+		case since.IsZero():
+			since = entry.Time
+		}
+	}
+	return since, nil
+}
+
 // identity reads what the ledger itself says of an identity; whether it is
 // blocked is another question. One that the ledger does not know counts as
 // deleted.

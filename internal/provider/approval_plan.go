@@ -110,6 +110,9 @@ func (r *approvalResource) ModifyPlan(ctx context.Context, req resource.ModifyPl
 	if resp.Diagnostics.HasError() {
 		return
 	}
+	if state != nil {
+		plan.keepWritten(ctx, *state, r.kinds)
+	}
 	var problems diag.Diagnostics
 	checkReuse(plan, &problems)
 	b := r.build(plan, term(plan, state, held, memory), held, &problems)

@@ -52,6 +52,7 @@ func (r *approvalResource) ValidateConfig(ctx context.Context, req resource.Vali
 
 // Create implements resource.Resource.
 func (r *approvalResource) Create(ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse) {
+	defer identify(ctx, &resp.State, resp.Identity, &resp.Diagnostics)
 	var plan approvalModel
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
 	if resp.Diagnostics.HasError() {
@@ -154,6 +155,7 @@ func (r *approvalResource) fill(plan *approvalModel, built built, standing lifec
 
 // Read implements resource.Resource. It never changes the ticket.
 func (r *approvalResource) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
+	defer identify(ctx, &resp.State, resp.Identity, &resp.Diagnostics)
 	var state approvalModel
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
 	if resp.Diagnostics.HasError() {
@@ -200,6 +202,7 @@ func optional(text string) types.String {
 // Update implements resource.Resource. A change that asks for nothing (the
 // identity ended) works without the ledger.
 func (r *approvalResource) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {
+	defer identify(ctx, &resp.State, resp.Identity, &resp.Diagnostics)
 	var plan, state approvalModel
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)

@@ -15,6 +15,7 @@ import (
 // the policy and the targets say now, or lifts it again. It never fails and
 // never changes what apply alone sets.
 func (r *grantResource) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
+	defer identify(ctx, &resp.State, resp.Identity, &resp.Diagnostics)
 	var state grantModel
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
 	memory := newGrantMemory(state)

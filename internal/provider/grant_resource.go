@@ -35,6 +35,7 @@ func (r *grantResource) Configure(_ context.Context, req resource.ConfigureReque
 
 // Create implements resource.Resource.
 func (r *grantResource) Create(ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse) {
+	defer identify(ctx, &resp.State, resp.Identity, &resp.Diagnostics)
 	var plan grantModel
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
 	if resp.Diagnostics.HasError() {
@@ -130,6 +131,7 @@ func (r *grantResource) adopt(ctx context.Context, memory *grantMemory, plan *gr
 
 // Update implements resource.Resource: it does what the plan showed, or fails.
 func (r *grantResource) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {
+	defer identify(ctx, &resp.State, resp.Identity, &resp.Diagnostics)
 	var plan, state grantModel
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)

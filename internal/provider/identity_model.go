@@ -72,3 +72,12 @@ func (m identityModel) end(start time.Time) (time.Time, error) {
 	}
 	return nhi.ParseTime(m.ExpiresAt.ValueString())
 }
+
+// statusAt is the status of an identity at a time: one that is active on
+// record ends when its end has come.
+func statusAt(identity nhi.Identity, now time.Time) nhi.IdentityStatus {
+	if identity.Status == nhi.IdentityActive && !identity.ExpiresAt.IsZero() && !now.Before(identity.ExpiresAt) {
+		return nhi.IdentityExpired
+	}
+	return identity.Status
+}

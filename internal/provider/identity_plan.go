@@ -21,9 +21,11 @@ func (r *identityResource) ModifyPlan(ctx context.Context, req resource.ModifyPl
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
 	resp.Diagnostics.Append(req.Config.Get(ctx, &config)...)
 	var state *identityModel
+	var memory identityMemory
 	if !req.State.Raw.IsNull() {
 		state = &identityModel{}
 		resp.Diagnostics.Append(req.State.Get(ctx, state)...)
+		recall(ctx, req.Private, &memory, &resp.Diagnostics)
 	}
 	if resp.Diagnostics.HasError() {
 		return
@@ -40,15 +42,11 @@ func (r *identityResource) ModifyPlan(ctx context.Context, req resource.ModifyPl
 		}
 		plan.ID = state.ID
 	}
-	var memory identityMemory
-	if state != nil {
-		recall(ctx, req.Private, &memory, &resp.Diagnostics)
-	}
 	if state == nil || !plan.Source.Equal(state.Source) {
 		r.checkSource(ctx, plan.Source, &resp.Diagnostics)
 	}
 	plan.Status = plannedIdentityStatus(plan, config, state, memory)
-	plan.ExpiresAt = plannedEnd(plan, config, state)
+	plan.ExpiresAt = plannedEnd(plan, config, state, memory)
 	plan.Subject = plan.subject()
 	plan.Findings = list(nil)
 	if state != nil && plan.Subject.Equal(state.Subject) && plan.Status.Equal(state.Status) && plan.ExpiresAt.Equal(state.ExpiresAt) {
@@ -93,13 +91,25 @@ func endMoved(config, state identityModel) bool {
 	return config.TTL.IsNull() && !config.ExpiresAt.Equal(state.ExpiresAt)
 }
 
-// plannedEnd is known where the configuration says it, or where it stays.
-func plannedEnd(plan, config identityModel, state *identityModel) types.String {
+// plannedEnd is known where the configuration says it, where it stays, and
+// where it is remembered when the ttl began.
+func plannedEnd(plan, config identityModel, state *identityModel, memory identityMemory) types.String {
 	if config.TTL.IsNull() {
 		return config.ExpiresAt
 	}
-	if state != nil && plan.TTL.Equal(state.TTL) {
+	if state == nil || plan.TTL.IsUnknown() {
+		return types.StringUnknown()
+	}
+	if plan.TTL.Equal(state.TTL) {
 		return state.ExpiresAt
 	}
-	return types.StringUnknown()
+	started, err := nhi.ParseTime(memory.Started)
+	if err != nil {
+		return types.StringUnknown()
+	}
+	end, err := plan.end(started)
+	if err != nil {
+		return types.StringUnknown() // said by the attribute's own check
+	}
+	return types.StringValue(nhi.FormatTime(end))
 }

@@ -143,6 +143,7 @@ func (oneEnd) ValidateResource(ctx context.Context, req resource.ValidateConfigR
 
 // Create implements resource.Resource.
 func (r *identityResource) Create(ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse) {
+	defer identify(ctx, &resp.State, resp.Identity, &resp.Diagnostics)
 	var plan identityModel
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
 	if resp.Diagnostics.HasError() {
@@ -231,6 +232,7 @@ func (r *identityResource) recordLater(memory identityMemory, identity nhi.Ident
 
 // Read implements resource.Resource.
 func (r *identityResource) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
+	defer identify(ctx, &resp.State, resp.Identity, &resp.Diagnostics)
 	var state identityModel
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
 	if resp.Diagnostics.HasError() {
@@ -260,6 +262,7 @@ func (r *identityResource) Read(ctx context.Context, req resource.ReadRequest, r
 
 // Update implements resource.Resource.
 func (r *identityResource) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {
+	defer identify(ctx, &resp.State, resp.Identity, &resp.Diagnostics)
 	var plan, state identityModel
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)

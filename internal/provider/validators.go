@@ -70,4 +70,4 @@ func plain(err error) string {
 }
 
 // silent are the sentinels that say nothing to a reader who has read the rest.
-var silent = []error{nhi.ErrInvalid, nhi.ErrDenied, nhi.ErrNotApproved, nhi.ErrEnded, lifecycle.ErrPolicy, lifecycle.ErrUntrusted, lifecycle.ErrNoSystem}
+var silent = []error{nhi.ErrInvalid, nhi.ErrDenied, nhi.ErrNotApproved, nhi.ErrEnded, lifecycle.ErrPolicy, lifecycle.ErrUntrusted, lifecycle.ErrNoSystem, lifecycle.ErrNotOnRecord}

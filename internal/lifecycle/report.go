@@ -1,0 +1,30 @@
+package lifecycle
+
+import (
+	"context"
+
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+)
+
+// Report says where a grant stands by the ledger and the policy alone: no
+// target is asked, so no drift is seen. Text is the request that is asked for.
+// Certain is false where the ledger could not be read.
+func (e *Engine) Report(ctx context.Context, id nhi.ApprovalID, text string) View {
+	view := View{Targets: map[string]Seen{}}
+	op, err := e.begin(ctx, id)
+	if err != nil {
+		view.warn(err)
+		return view
+	}
+	facts := Facts{Phase: op.record.Phase, Changing: op.record.Changing(), Held: op.record.Held, ExpiresAt: op.record.ExpiresAt}
+	facts.Live = facts.Phase == PhaseActive || facts.Changing // there is no state that could believe something else
+	facts.Now, err = e.Time(ctx)
+	view.warn(err)
+	e.lookAtStanding(ctx, &view, &facts, op, text)
+	if op.record.Blocked != "" {
+		facts.Ended = "ended by " + op.record.Blocked
+	}
+	view.Certain, view.Record = true, op.record
+	view.Decision = Decide(Wish{Request: nhi.DigestOf(text)}, facts)
+	return view
+}
