@@ -131,7 +131,13 @@ func (p *Provider) Resources(context.Context) []func() resource.Resource {
 }
 
 // DataSources implements provider.Provider.
-func (p *Provider) DataSources(context.Context) []func() datasource.DataSource { return nil }
+func (p *Provider) DataSources(context.Context) []func() datasource.DataSource {
+	return []func() datasource.DataSource{
+		func() datasource.DataSource { return &viewSource{viewKind: identityView()} },
+		func() datasource.DataSource { return &viewSource{viewKind: approvalView()} },
+		func() datasource.DataSource { return &viewSource{viewKind: grantView()} },
+	}
+}
 
 // Actions implements provider.ProviderWithActions. A CLI that has no actions
 // never asks for them.
