@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	fwdatasource "github.com/hashicorp/terraform-plugin-framework/datasource"
 	fwephemeral "github.com/hashicorp/terraform-plugin-framework/ephemeral"
 	fwprovider "github.com/hashicorp/terraform-plugin-framework/provider"
 	fwresource "github.com/hashicorp/terraform-plugin-framework/resource"
@@ -49,8 +50,54 @@ func TestExamplesArePlanned(t *testing.T) {
 		t.Run(folder, func(t *testing.T) {
 			t.Parallel()
 			w := newExample(t, folder)
+			if strings.HasPrefix(folder, "data-sources/") {
+				w.recordedEarlier(t)
+			}
 			wants(t, w.Run(t, "validate", "-no-color"), 0, "The configuration is valid")
 			wants(t, w.Plan(t), 2)
+		})
+	}
+}
+
+// recordedEarlier makes, in another workspace, what the data sources of an
+// example look at.
+func (w *world) recordedEarlier(t *testing.T) {
+	t.Helper()
+	copied(t, w, "resources/nhi_grant")
+	must(t, os.Rename(filepath.Join(w.Dir, "data-source.tf"), filepath.Join(w.Dir, "later")))
+	wants(t, w.Apply(t), 0)
+	w.loseState()
+	must(t, os.Remove(filepath.Join(w.Dir, "resource.tf")))
+	must(t, os.Rename(filepath.Join(w.Dir, "later"), filepath.Join(w.Dir, "data-source.tf")))
+}
+
+// TestImportExamples imports as the pages of the resources say: each script,
+// and each block.
+func TestImportExamples(t *testing.T) {
+	t.Parallel()
+	w := newExample(t, "resources/nhi_grant")
+	w.installed(t)
+	wants(t, w.Apply(t), 0)
+	blocks := map[string]string{}
+	for _, kind := range []string{"nhi_identity", "nhi_approval", "nhi_grant"} {
+		for _, file := range []string{"import-by-string-id.tf", "import-by-identity.tf"} {
+			blocks[file] += read(t, examplePath("resources", kind, file))
+		}
+	}
+	w.loseState()
+	for _, kind := range []string{"nhi_identity", "nhi_approval", "nhi_grant"} {
+		if out := w.script(t, examplePath("resources", kind, "import.sh")); !strings.Contains(out, "Import successful!") {
+			t.Errorf("%s: %s", kind, out)
+		}
+	}
+	for file, block := range blocks {
+		t.Run(file, func(t *testing.T) {
+			if file == "import-by-identity.tf" {
+				requireResourceIdentity(t, newWorld(t))
+			}
+			w.loseState()
+			w.Write(t, "import.tf", block)
+			wants(t, w.Plan(t), 2, "3 to import, 0 to add, 1 to change, 0 to destroy")
 		})
 	}
 }
@@ -64,7 +111,14 @@ func TestEveryTypeHasAnExample(t *testing.T) {
 	for _, build := range p.Resources(t.Context()) {
 		var meta fwresource.MetadataResponse
 		build().Metadata(t.Context(), fwresource.MetadataRequest{ProviderTypeName: name.TypeName}, &meta)
-		exists(t, examplePath("resources", meta.TypeName, "resource.tf"))
+		for _, file := range []string{"resource.tf", "import.sh", "import-by-string-id.tf", "import-by-identity.tf"} {
+			exists(t, examplePath("resources", meta.TypeName, file))
+		}
+	}
+	for _, build := range p.DataSources(t.Context()) {
+		var meta fwdatasource.MetadataResponse
+		build().Metadata(t.Context(), fwdatasource.MetadataRequest{ProviderTypeName: name.TypeName}, &meta)
+		exists(t, examplePath("data-sources", meta.TypeName, "data-source.tf"))
 	}
 	if kinds, ok := p.(fwprovider.ProviderWithEphemeralResources); ok {
 		for _, build := range kinds.EphemeralResources(t.Context()) {
@@ -192,14 +246,22 @@ func newExample(t *testing.T, folder string) *world {
 	}
 	w.provideFiles(t)
 	w.examplePolicy(t)
+	wants(t, w.Run(t, "get"), 0) // modules
 	return w
 }
 
-// copied copies the configuration of an example into a world.
+// copied copies the configuration of an example into a world, its modules
+// included. Import blocks have a test of their own.
 func copied(t *testing.T, w *world, folder string) {
 	t.Helper()
 	for _, path := range filesBelow(t, examplePath(folder), ".tf") {
-		w.Write(t, filepath.Base(path), read(t, path))
+		name, err := filepath.Rel(examplePath(folder), path)
+		must(t, err)
+		if strings.HasPrefix(filepath.Base(name), "import-by-") {
+			continue
+		}
+		must(t, os.MkdirAll(filepath.Join(w.Dir, filepath.Dir(name)), 0o700))
+		w.Write(t, name, read(t, path))
 	}
 }
 
@@ -299,6 +361,7 @@ func examplePath(parts ...string) string {
 }
 
 // exampleFolders are the folders below examples/ that hold a configuration.
+// A folder below one of them is its module.
 func exampleFolders(t *testing.T) []string {
 	t.Helper()
 	var folders []string
@@ -308,7 +371,10 @@ func exampleFolders(t *testing.T) []string {
 		folders = append(folders, filepath.ToSlash(folder))
 	}
 	slices.Sort(folders)
-	return slices.Compact(folders)
+	folders = slices.Compact(folders)
+	return slices.DeleteFunc(slices.Clone(folders), func(folder string) bool {
+		return slices.Contains(folders, filepath.ToSlash(filepath.Dir(folder)))
+	})
 }
 
 // filesBelow lists the files below a folder whose names end in one of the

@@ -137,40 +137,53 @@ func TestViewFilter(t *testing.T) {
 	wants(t, w.Apply(t), 0, "active = true")
 
 	report := w.another("audit")
-	ask := func(kind, filter string) []string {
-		t.Helper()
-		report.Write(t, "main.tf", report.providerBlock("")+fmt.Sprintf("data \"nhi_%s\" \"all\" {\n  filter = { %s }\n}\noutput \"ids\" { value = data.nhi_%[1]s.all.items[*].id }\n", kind, filter))
-		wants(t, report.Apply(t), 0)
-		var ids []string
-		for _, id := range report.outputs()["ids"].([]any) {
-			ids = append(ids, id.(string))
-		}
-		return ids
-	}
 	mine, theirs := string(w.etl), string(other.etl)
-	for _, c := range []struct {
-		kind, filter string
-		want         []string
-	}{
-		{"grant", ``, []string{mine, theirs}},
-		{"grant", `status = "active"`, []string{mine}},
-		{"grant", `status = "pending"`, []string{theirs}},
-		{"grant", `environment = "sandbox"`, nil},
-		{"approval", `scope = "payments/*"`, []string{mine, theirs}},
-		{"approval", `scope = "payments/other"`, []string{theirs}},
-		{"approval", `scope = "*"`, nil},
-		{"approval", `owner = "cyd@example.com", status = "pending"`, []string{theirs}},
-		{"identity", `kind = "agent"`, []string{string(other.etl.Identity())}},
-		{"identity", `environment = "production", scope = "**", owner = "ana@example.com"`, []string{string(w.etl.Identity())}},
-	} {
-		if got := ask(c.kind, c.filter); !slices.Equal(got, c.want) {
-			t.Errorf("%s with %s: got %q, want %q", c.kind, c.filter, got, c.want)
-		}
-	}
+	report.asks(
+		question{"grant", ``, []string{mine, theirs}},
+		question{"grant", `status = "active"`, []string{mine}},
+		question{"grant", `status = "pending"`, []string{theirs}},
+		question{"grant", `environment = "sandbox"`, nil},
+		question{"approval", `scope = "payments/*"`, []string{mine, theirs}},
+		question{"approval", `scope = "payments/other"`, []string{theirs}},
+		question{"approval", `scope = "*"`, nil},
+		question{"approval", `owner = "cyd@example.com", status = "pending"`, []string{theirs}},
+		question{"identity", `kind = "agent"`, []string{string(other.etl.Identity())}},
+		question{"identity", `environment = "production", scope = "**", owner = "ana@example.com"`, []string{string(w.etl.Identity())}},
+	)
 	wants(t, other.Destroy(t), 0)
-	for status, want := range map[string]int{"": 1, `status = "deleted"`: 1, `status = "active"`: 1, `status = "disabled"`: 0} {
-		if got := ask("identity", status); len(got) != want {
-			t.Errorf("identities with %q after a destroy: %q", status, got)
+	report.asks(
+		question{"identity", ``, []string{string(w.etl.Identity())}},
+		question{"identity", `status = "deleted"`, []string{string(other.etl.Identity())}},
+		question{"identity", `status = "disabled"`, nil},
+		question{"approval", `status = "taken_back"`, []string{theirs}},
+		question{"grant", ``, []string{mine}},
+	)
+}
+
+// question is a filter of a data source, and the ids that it must list.
+type question struct {
+	kind, filter string
+	want         []string
+}
+
+// asks applies a configuration that asks all questions at once.
+func (w *world) asks(questions ...question) {
+	w.t.Helper()
+	config := w.providerBlock("")
+	for i, q := range questions {
+		config += fmt.Sprintf("data \"nhi_%s\" \"q%d\" {\n  filter = { %s }\n}\noutput \"q%[2]d\" { value = data.nhi_%[1]s.q%[2]d.items[*].id }\n", q.kind, i, q.filter)
+	}
+	w.Write(w.t, "main.tf", config)
+	wants(w.t, w.Apply(w.t), 0)
+	outputs := w.outputs()
+	for i, q := range questions {
+		var got []string
+		ids, _ := outputs[fmt.Sprintf("q%d", i)].([]any)
+		for _, id := range ids {
+			got = append(got, id.(string))
+		}
+		if !slices.Equal(got, q.want) {
+			w.t.Errorf("%s with {%s}: got %q, want %q", q.kind, q.filter, got, q.want)
 		}
 	}
 }

@@ -1,0 +1,1 @@
+terraform import nhi_approval.etl production/payments/etl/orders-etl:default

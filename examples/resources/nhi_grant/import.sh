@@ -1,0 +1,1 @@
+terraform import nhi_grant.etl production/payments/etl/orders-etl:default

@@ -1,0 +1,6 @@
+import {
+  to = nhi_identity.etl
+  identity = {
+    id = "production/payments/etl/orders-etl"
+  }
+}

@@ -1,0 +1,4 @@
+import {
+  to = nhi_identity.etl
+  id = "production/payments/etl/orders-etl"
+}

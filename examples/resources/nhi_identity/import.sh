@@ -1,0 +1,1 @@
+terraform import nhi_identity.etl production/payments/etl/orders-etl
