@@ -16,15 +16,17 @@ func (e *Engine) Report(ctx context.Context, id nhi.ApprovalID, text string) Vie
 		view.warn(err)
 		return view
 	}
-	facts := Facts{Phase: op.record.Phase, Changing: op.record.Changing(), Held: op.record.Held, ExpiresAt: op.record.ExpiresAt}
+	facts := Facts{Phase: op.record.Phase, Changing: op.record.Changing(), Held: op.record.Held, ExpiresAt: op.record.ExpiresAt,
+		Trigger: op.record.Trigger}
 	facts.Live = facts.Phase == PhaseActive || facts.Changing // there is no state that could believe something else
 	facts.Now, err = e.Time(ctx)
 	view.warn(err)
-	e.lookAtStanding(ctx, &view, &facts, op, text)
+	e.lookAtStanding(ctx, &view, &facts, op, text, op.record.Trigger)
+	e.lookAtPolicy(&view, &facts, op.record)
 	if op.record.Blocked != "" {
 		facts.Ended = "ended by " + op.record.Blocked
 	}
-	view.Certain, view.Record = true, op.record
-	view.Decision = Decide(Wish{Request: nhi.DigestOf(text)}, facts)
+	view.Certain, view.Record, view.Now = true, op.record, facts.Now
+	view.Decision = Decide(Wish{Request: nhi.DigestOf(text), Trigger: op.record.Trigger}, facts)
 	return view
 }

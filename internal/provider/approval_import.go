@@ -40,13 +40,19 @@ func (r *approvalResource) ImportState(ctx context.Context, req resource.ImportS
 		failure(&resp.Diagnostics, path.Root("id"), notImported, err)
 		return
 	}
-	resp.Diagnostics.Append(resp.State.Set(ctx, approvalModel{
+	model := approvalModel{
 		ID: types.StringValue(string(id)), Subject: subject, Name: types.StringValue(id.Name()), Access: access,
 		Justification: types.StringValue(asked.Justification), TTL: types.StringValue(nhi.FormatTTL(asked.Request.TTL)),
 		OnPending: types.StringValue(onPendingWait), Request: types.StringValue(string(t.Request)),
 		Status: types.StringValue(string(policy.StatusPending)), CoveredBy: types.StringNull(),
 		Required: list(nil), ApprovedBy: list(nil), Findings: list(nil), Ticket: t.object(),
-	})...)
+		ReusableUntil: timeValue(asked.Request.ReusableUntil),
+	}
+	if renewals := asked.Request.Term - 1; renewals > 0 {
+		// Were it null, a configuration that has renewed would ask once more.
+		model.Renewal = types.Int64Value(int64(renewals))
+	}
+	resp.Diagnostics.Append(resp.State.Set(ctx, model)...)
 }
 
 // accessType is the type of the attribute access.

@@ -59,14 +59,15 @@ func recordedGrant(t ticket, request nhi.Request, record lifecycle.Record, syste
 	switch {
 	case record.Phase == lifecycle.PhaseActive || record.Changing():
 		model.held(record, systems)
+		model.Trigger = optional(record.Trigger)
 	case record.Phase == lifecycle.PhaseRevoking || record.Phase == lifecycle.PhaseUnfinished:
 		model.removed(record, map[string]targetView{})
 	case record.Phase == lifecycle.PhaseRevoked:
 		model.rest(lifecycle.Revoked)
-		model.Targets = targetsMap(wishedTargets(request, lifecycle.Revoked))
+		model.Targets = targetsMap(wishedTargets(request, systems, lifecycle.Revoked))
 	default:
 		model.rest(lifecycle.Pending)
-		model.Targets = targetsMap(wishedTargets(request, lifecycle.Pending))
+		model.Targets = targetsMap(wishedTargets(request, systems, lifecycle.Pending))
 	}
 	return model
 }
