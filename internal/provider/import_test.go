@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/ledger"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
@@ -201,4 +202,44 @@ func TestImportOfEveryForm(t *testing.T) {
 	again("expired", 2, `"expired" -> "revoked"`)
 	wants(t, l.Apply(t), 0, "active = false")
 	again("revoked", 0, "No changes")
+}
+
+// TestImportOfTerms: a renewed approval asks for no other term, and a trigger
+// does not fire again.
+func TestImportOfTerms(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.policy(1, "", twoOfSecurity)
+	config := w.providerBlock("") + strings.NewReplacer(
+		`ttl     = "2160h"`, `expires_at = "2031-01-01T00:00:00Z"`,
+		"justification =", "renewal = 1\n  reusable_until = \""+nhi.FormatTime(w.now().Add(300*time.Hour))+"\"\n  justification =",
+		"ticket =", "trigger = \"monday\"\n  ticket =").Replace(grantOf("1h", externalAccess))
+	w.Write(t, "main.tf", config)
+	wants(t, w.Apply(t), 0)
+	w.decide(nhi.VerdictApprove, w.etl, ana, ben)
+	wants(t, w.Apply(t), 0, "active = true")
+	uses := w.used()
+	w.loseState()
+	w.importAll()
+	wants(t, w.Plan(t), 0, "No changes")
+	if w.used() != uses {
+		t.Errorf("%d uses, and %d before", w.used(), uses)
+	}
+}
+
+// TestSaidInOtherLetters: a configuration that means the same is no change.
+func TestSaidInOtherLetters(t *testing.T) {
+	t.Parallel()
+	l := newLandscape(t, false)
+	config := l.providerBlock(l.systems()) + variables + grantOf("720h", l.boxAccess())
+	l.Write(t, "main.tf", config)
+	wants(t, l.Apply(t), 0)
+	wants(t, l.Plan(t), 0, "No changes")
+	comment := strings.Replace(config, ".pub\")", ".pub\")} with another comment\"", 1)
+	comment = strings.Replace(comment, "public_key = file(", "public_key = \"${chomp(file(", 1)
+	comment = strings.Replace(comment, ".pub\")}", ".pub\"))}", 1)
+	l.Write(t, "main.tf", strings.Replace(comment, `"720h"`, `"43200m"`, 1))
+	wants(t, l.Plan(t), 0, "No changes")
+	l.Write(t, "main.tf", strings.Replace(config, `"720h"`, `"719h"`, 1))
+	wants(t, l.Plan(t), 2, `~ ttl = "720h" -> "719h"`)
 }

@@ -19,6 +19,8 @@ resource "nhi_approval" "this" {
   subject       = nhi_identity.this.subject
   justification = var.justification
   ttl           = var.ttl
+  renewal       = var.renewal
+  renew_before  = var.renew_before
   access        = var.access
 }
 

@@ -36,6 +36,18 @@ variable "justification" {
   description = "Why: a ticket or a reason. Changing it asks nobody again."
 }
 
+variable "renewal" {
+  type        = number
+  default     = null
+  description = "Raise it to ask for another term of the same access."
+}
+
+variable "renew_before" {
+  type        = string
+  default     = null
+  description = "Ask for the next term by itself, this long before the end."
+}
+
 # Whatever nhi_approval.access takes. The provider checks it, and its messages
 # point here.
 variable "access" {
