@@ -128,3 +128,41 @@ provider "nhi" {
 		t.Errorf("it is not formatted:\n%s", text)
 	}
 }
+
+// What PostgreSQL itself lists: an account that nobody manages, which the
+// written Terraform asks to take over, and a victim with a copied mark.
+func TestOrphansOnPostgreSQL(t *testing.T) {
+	t.Parallel()
+	w := newLive(t)
+	_, role := w.granted(w.etl)
+	victim, service := w.victim(role), w.server.Prefix()+"svc"
+	w.server.Exec("CREATE ROLE " + service + " LOGIN PASSWORD 'x' IN ROLE " + w.readers)
+	folder := t.TempDir()
+	got := w.fails(cli.ExitWrong, "orphan", "orphans", "--generate", folder)
+	if !strings.Contains(got.out, "orphan     "+victim+" on orders") || !strings.Contains(got.out, "unmanaged  "+service+" on orders") ||
+		strings.Contains(got.out, "orphan     "+role+" ") {
+		t.Errorf("orphans said %s", got.out)
+	}
+	w.wantThere(victim)
+	text := w.read(filepath.Join(folder, "unmanaged.tf"))
+	if !strings.Contains(text, `"`+service+`"`) || !strings.Contains(text, "adopt") {
+		t.Errorf("generated\n%s", text)
+	}
+	workspace := testserver.NewWorkspace(t)
+	workspace.Write(t, "main.tf", `
+terraform {
+  required_providers {
+    nhi = { source = "nhi-terraform/nhi" }
+  }
+}
+provider "nhi" {
+  environment = "production"
+  scope       = "payments/etl"
+  systems     = { orders = { postgres = { url = "`+w.server.URL("")+`" } } }
+}
+`)
+	workspace.Write(t, "unmanaged.tf", text)
+	if got := workspace.Run(t, "validate", "-no-color"); got.Code != 0 {
+		t.Errorf("terraform validate: %s\n%s", got.Text(), text)
+	}
+}
