@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Writes docs/ from the provider's schema, templates/ and examples/, and formats
 # the examples. Nothing is downloaded: the schema comes from the provider built
-# from this checkout, through whichever of Terraform and OpenTofu is here.
+# from this checkout, through the pinned Terraform.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
@@ -31,7 +31,8 @@ terraform {
 }
 EOF
 
-tools/testenv.sh sh -c '
+# Resource identities and actions are in the schema from Terraform 1.14 on.
+tools/testenv.sh --terraform-next sh -c '
   cd "$1/config"
   TF_CLI_CONFIG_FILE=$1/cli.tfrc "$TF_ACC_TERRAFORM_PATH" providers schema -json >"$1/schema.json"
 ' sh "$work"
