@@ -1,0 +1,2 @@
+# terraform apply -invoke=action.nhi_sweep.all
+action "nhi_sweep" "all" {}
