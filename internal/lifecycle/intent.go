@@ -73,7 +73,7 @@ func (o *operation) place(intent ledger.IntentBody, key string, access nhi.Acces
 		return target, nil
 	case same && !kind.Fixed:
 		target.Nonce, target.ID = old.Nonce, old.ID
-		if s.CoveredBy != "" || !o.record.Enabled[old.Nonce] {
+		if s.CoveredBy != "" || !o.record.Used[old.Nonce] {
 			target.Evidence = old.Evidence // what was noted belongs to this very approval
 		}
 		return target, nil
