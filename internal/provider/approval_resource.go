@@ -186,6 +186,9 @@ func (r *approvalResource) Read(ctx context.Context, req resource.ReadRequest, r
 	var memory approvalMemory
 	recall(ctx, req.Private, &memory, &resp.Diagnostics)
 	r.recallTerms(ctx, state, standing, &memory)
+	if standing.Status == lifecycle.Spent && memory.InForce == t.Text {
+		state.Findings = list(nil) // it was used for what is in force
+	}
 	remember(ctx, resp.Private, memory, &resp.Diagnostics)
 	r.stays(&resp.Diagnostics, t, status, standing, memory)
 	resp.Diagnostics.Append(resp.State.Set(ctx, state)...)
