@@ -13,6 +13,8 @@ cd "$(dirname "$0")/.."
 
 export NHI_REQUIRE_SERVERS=1
 timeout=${TEST_TIMEOUT:-30m}
+# How many workloads one plan holds in the test of scale, once.
+workloads=200
 
 # suite CLI PACKAGES...
 suite() {
@@ -25,15 +27,15 @@ suite() {
 }
 
 case ${1:-all} in
-  terraform) suite terraform ./... ;;
+  terraform) NHI_TEST_WORKLOADS=$workloads suite terraform ./... ;;
   terraform-next | tofu) suite "$1" ./internal/provider/... ;;
   all)
     if tools/testenv.sh --terraform true; then
-      suite terraform ./...
+      NHI_TEST_WORKLOADS=$workloads suite terraform ./...
       suite tofu ./internal/provider/...
     else
       echo "--- testacc: NOT RUN with a Terraform on PATH, because there is none: the whole suite runs with OpenTofu"
-      suite tofu ./...
+      NHI_TEST_WORKLOADS=$workloads suite tofu ./...
     fi
     suite terraform-next ./internal/provider/...
     ;;

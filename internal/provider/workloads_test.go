@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -83,23 +84,30 @@ func (w *world) patiently(what string, args ...string) testserver.Result {
 	return testserver.Result{Code: state.ExitCode(), Stdout: stdout.String(), Stderr: stderr.String()}
 }
 
-// TestTwoHundredWorkloads: a for_each over 200 workloads is one approval
-// session, and plans that can still be read.
-func TestTwoHundredWorkloads(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it takes minutes")
-	}
+// workloadsVariable says how many workloads TestManyWorkloads makes: make
+// testacc runs it once with 200, which takes minutes.
+const workloadsVariable = "NHI_TEST_WORKLOADS"
+
+// TestManyWorkloads: a for_each over many workloads is one approval session,
+// and plans that can still be read.
+func TestManyWorkloads(t *testing.T) {
 	t.Parallel()
-	const many, onDatabase = 200, 20
+	many := 20
+	if text := os.Getenv(workloadsVariable); text != "" {
+		var err error
+		many, err = strconv.Atoi(text)
+		must(t, err)
+	}
+	onDatabase := (many + 9) / 10
 	l := newLandscape(t, false)
 	l.Write(t, "main.tf", l.workloads(many))
 	l.publishedModule(t)
 	wants(t, l.patiently("apply: all asked for", "apply", "-auto-approve"), 0,
-		"Plan: 600 to add, 0 to change, 0 to destroy", "199 more similar warnings elsewhere", "active = 0")
-	wants(t, l.patiently("plan: all wait", "plan", "-detailed-exitcode"), 0, "No changes", "199 more similar warnings elsewhere")
+		fmt.Sprintf("Plan: %d to add, 0 to change, 0 to destroy", 3*many), fmt.Sprintf("%d more similar warnings elsewhere", many-1), "active = 0")
+	wants(t, l.patiently("plan: all wait", "plan", "-detailed-exitcode"), 0, "No changes", fmt.Sprintf("%d more similar warnings elsewhere", many-1))
 	l.approveAll(many)
 	planned := l.patiently("plan: all approved", "plan", "-out=plan")
-	wants(t, planned, 0, "Plan: 0 to add, 200 to change, 0 to destroy")
+	wants(t, planned, 0, fmt.Sprintf("Plan: 0 to add, %d to change, 0 to destroy", many))
 	if arrows := strings.Count(planned.Stdout, `"approved" -> "active"`); arrows != many {
 		t.Errorf("%d arrows, want one for each", arrows)
 	}
@@ -107,7 +115,7 @@ func TestTwoHundredWorkloads(t *testing.T) {
 	if lines := strings.Count(planned.Stdout, "\n"); lines > many*each {
 		t.Errorf("the plan has %d lines", lines)
 	}
-	wants(t, l.patiently("apply: all activated", "apply", "plan"), 0, "active = 200")
+	wants(t, l.patiently("apply: all activated", "apply", "plan"), 0, fmt.Sprintf("active = %d", many))
 	if roles := l.roles(); len(roles) != onDatabase {
 		t.Errorf("%d roles, want %d", len(roles), onDatabase)
 	}
