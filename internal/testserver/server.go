@@ -15,11 +15,18 @@ import (
 // to 1 in CI, where nothing may be skipped.
 const requireServers = "NHI_REQUIRE_SERVERS"
 
+// withoutServers is the variable that hides every server: set to 1, the tests
+// run as they do on a machine that has none.
+const withoutServers = "NHI_WITHOUT_SERVERS"
+
 // Require returns the path of a server's binary, from PATH or from where
 // distributions put servers. Where it is missing, the test is skipped with the
 // reason, or fails when NHI_REQUIRE_SERVERS is 1.
 func Require(t testing.TB, binary string) string {
 	t.Helper()
+	if os.Getenv(withoutServers) == "1" {
+		t.Skipf("%s=1 hides %s", withoutServers, binary)
+	}
 	if path, err := exec.LookPath(binary); err == nil {
 		absolute, err := filepath.Abs(path)
 		if err != nil {
@@ -41,6 +48,9 @@ func Require(t testing.TB, binary string) string {
 // module: what is on PATH comes first.
 func requireTool(t testing.TB, name string) string {
 	t.Helper()
+	if os.Getenv(withoutServers) == "1" {
+		return Require(t, name)
+	}
 	if _, err := exec.LookPath(name); err != nil {
 		built := filepath.Join(moduleRoot(), ".tools", "bin", name)
 		if _, err := os.Stat(built); err == nil {
