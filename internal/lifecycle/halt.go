@@ -80,7 +80,7 @@ func (e *Engine) Halt(ctx context.Context, halt Halt) (Halted, error) {
 			return halted, err
 		}
 	}
-	halted.Grants = e.revokeAll(ctx, book.ID(), grants, "blocked by "+blockWords(halt.body()))
+	halted.Grants = e.revokeAll(ctx, grants, "blocked by "+blockWords(halt.body()))
 	return halted, nil
 }
 
@@ -174,15 +174,16 @@ func standsBlocked(chain ledger.Chain) uint64 {
 	return 0
 }
 
-// revokeAll revokes grants side by side.
-func (e *Engine) revokeAll(ctx context.Context, ledgerID string, grants []nhi.ApprovalID, reason string) []HaltedGrant {
+// revokeAll revokes grants side by side. Nothing is remembered of them, so where
+// the ledger cannot say what one holds, it stays open.
+func (e *Engine) revokeAll(ctx context.Context, grants []nhi.ApprovalID, reason string) []HaltedGrant {
 	results := make([]HaltedGrant, len(grants))
 	var group errgroup.Group
 	group.SetLimit(atOnce)
 	for i, grant := range grants {
 		group.Go(func() error {
 			results[i] = HaltedGrant{Grant: grant}
-			results[i].Removal, results[i].Err = e.revokeNow(ctx, Record{Ledger: ledgerID, Grant: grant}, reason)
+			results[i].Removal, results[i].Err = e.revokeNow(ctx, Record{Grant: grant}, reason)
 			return nil
 		})
 	}
