@@ -5,13 +5,14 @@ import (
 	"fmt"
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/ledger"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
 )
 
 // Adopt makes a resource instance the holder of a grant that is in force
 // already, because its state was lost, or another one held it. Known is what
 // the caller has seen: where another request or another activation is in force,
 // the error is ErrOvertaken. It gives nothing that is not in force: nhi.ErrEnded
-// where the grant is not active any more.
+// where the grant is not active any more, or was ended by hand.
 func (e *Engine) Adopt(ctx context.Context, known Record, holder string) (Record, error) {
 	op, err := e.begin(ctx, known.Grant)
 	if err == nil {
@@ -25,7 +26,7 @@ func (e *Engine) Adopt(ctx context.Context, known Record, holder string) (Record
 	if err != nil {
 		return op.record, err
 	}
-	identity, _, err := e.identity(ctx, known.Grant.Identity())
+	identity, identities, err := e.identity(ctx, known.Grant.Identity())
 	if err != nil {
 		return op.record, err
 	}
@@ -34,6 +35,9 @@ func (e *Engine) Adopt(ctx context.Context, known Record, holder string) (Record
 	}
 	if err := inForce(op.record, Lease{known.Grant, known.Activation}, identity, now); err != nil {
 		return op.record, err
+	}
+	if by := e.blockedNow(ctx, op.record, identities); by != "" {
+		return op.record, fmt.Errorf("blocked by %s: %w", by, nhi.ErrEnded)
 	}
 	err = op.hold(ctx, holder)
 	return op.record, err

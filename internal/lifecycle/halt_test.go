@@ -227,3 +227,45 @@ func TestHaltWhereASystemIsMissing(t *testing.T) {
 	must(t, err)
 	w.wantHoldings()
 }
+
+// Where the ledger goes away behind the block, nobody can say what a grant
+// holds: then it is open, and not done.
+func TestHaltBlindIsNotDone(t *testing.T) {
+	t.Parallel()
+	w := newMemoryWorld(t)
+	w.active(w.three())
+	e := w.run(nil)
+	l := lifeOf(e)
+	l.after = func(done string) {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.down = l.down || done == "write block@1"
+	}
+	halted := w.halt(e, Halt{Grant: w.three().Approval})
+	wantError(t, halted.Grants[0].Err, nhi.ErrUnconfirmed)
+	w.wantThree()
+}
+
+// What was ended by hand is adopted by nobody.
+func TestHaltedIsNotAdopted(t *testing.T) {
+	t.Parallel()
+	w := newMemoryWorld(t)
+	text, record := w.active(w.three())
+	view := w.look(text, Record{Grant: record.Grant}, false)
+	w.record(ledger.GrantChain(record.Grant), ledger.BlockBody{By: "ana@example.com", Reason: "incident"})
+	_, err := w.run(nil).Adopt(t.Context(), view.Record, "b")
+	wantError(t, err, nhi.ErrEnded)
+}
+
+// A block that was lifted is not reported as what stands in the way.
+func TestLiftedIsNotReported(t *testing.T) {
+	t.Parallel()
+	w := newMemoryWorld(t)
+	text := w.approved(w.three())
+	chain := ledger.GrantChain(w.three().Approval)
+	w.record(chain, ledger.BlockBody{By: "ana@example.com", Reason: "incident"})
+	w.record(chain, ledger.DecisionBody{SignedDecision: w.lift("ana", text, chain)})
+	if view := w.run(nil).Report(t.Context(), w.three().Approval, text); view.Status != Approved {
+		t.Errorf("the report says %s, %q", view.Status, view.Findings)
+	}
+}

@@ -23,9 +23,6 @@ func (e *Engine) Report(ctx context.Context, id nhi.ApprovalID, text string) Vie
 	view.warn(err)
 	e.lookAtStanding(ctx, &view, &facts, op, text, op.record.Trigger)
 	e.lookAtPolicy(&view, &facts, op.record)
-	if op.record.Blocked != "" {
-		facts.Ended = "ended by " + op.record.Blocked
-	}
 	view.Certain, view.Record, view.Now = true, op.record, facts.Now
 	view.Decision = Decide(Wish{Request: nhi.DigestOf(text), Trigger: op.record.Trigger}, facts)
 	return view
