@@ -291,3 +291,25 @@ func TestUndoIsRecordedLater(t *testing.T) {
 	must(t, w.run(nil).Flush(t.Context()))
 	wantPhase(t, w.fold(text), PhaseNone)
 }
+
+// A change whose use was recorded, and whose run learned of it only afterwards,
+// is in force: it is not put back.
+func TestChangeWhoseUseWasNotAnswered(t *testing.T) {
+	t.Parallel()
+	w := newMemoryWorld(t)
+	_, record := w.active(w.request(environment, access("one", "reader"), access("two", "reader")))
+	text := w.approved(w.request(environment, access("one", "reader", "writer")))
+	e := w.run(nil)
+	l := lifeOf(e)
+	l.after = func(done string) {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if done == "write use@1" {
+			l.forget, l.deaf = true, 1
+		}
+	}
+	after, err := e.Activate(t.Context(), Ask{Text: text}, record)
+	must(t, err)
+	wantPhase(t, after, PhaseActive)
+	w.wantHoldings("one: reader writer")
+}

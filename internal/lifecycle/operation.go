@@ -193,10 +193,11 @@ func (o *operation) spool() error {
 const claims = 5
 
 // claim notes an intent that takes away or puts back. What was written
-// meanwhile does not stop it, unless it is another run's intent.
+// meanwhile does not stop it, unless it is another run's intent, or says that
+// the change which is to be put back is in force.
 func (o *operation) claim(ctx context.Context, intent func() ledger.IntentBody) error {
 	for range claims {
-		acting := o.record.acting
+		acting, changing := o.record.acting, o.record.Changing()
 		err := o.note(ctx, intent())
 		if !errors.Is(err, ErrOvertaken) {
 			return err
@@ -204,8 +205,8 @@ func (o *operation) claim(ctx context.Context, intent func() ledger.IntentBody) 
 		if again := o.reread(ctx); again != nil {
 			return errors.Join(err, again)
 		}
-		if o.record.acting != acting {
-			return err
+		if o.record.acting != acting || o.record.Changing() != changing {
+			return err // there is nothing any more that this intent is about
 		}
 	}
 	return fmt.Errorf("%s: %w", o.record.Grant, ErrOvertaken)

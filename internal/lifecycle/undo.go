@@ -56,8 +56,12 @@ func (o *operation) stop(ctx context.Context, cause error) (Record, error) {
 	if o.record.acting == mine.acting {
 		err = o.undo(ctx, cause)
 	}
-	if errors.Is(err, ErrOvertaken) && o.record.acting != mine.acting {
-		return o.record, errors.Join(err, o.yield(ctx, mine))
+	switch {
+	case !errors.Is(err, ErrOvertaken):
+	case o.record.acting != mine.acting:
+		err = errors.Join(err, o.yield(ctx, mine))
+	case mine.Changing() && o.record.Phase == PhaseActive: // the use is on record, and only its answer was lost
+		err = o.drop(ctx)
 	}
 	return o.record, err
 }

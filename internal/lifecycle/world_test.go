@@ -40,6 +40,7 @@ type life struct {
 	answerLost        bool
 	down              bool // the ledger is away
 	forget, forgot    bool // the answer to this step is lost, or was
+	deaf              int  // so many reads fail from now on
 	// before and after are called around every step, without a lock held.
 	before, after func(step string)
 }
@@ -90,6 +91,10 @@ func (l *life) forgets() bool {
 func (s *runStore) away() error {
 	s.life.mu.Lock()
 	defer s.life.mu.Unlock()
+	if s.life.deaf > 0 && !s.life.forget {
+		s.life.deaf--
+		return errors.New("the store does not answer")
+	}
 	if s.life.down || s.life.loseAfter > 0 && s.life.writes >= s.life.loseAfter {
 		return errors.New("the store is away")
 	}
