@@ -55,7 +55,6 @@ type object struct {
 	id, mark   string
 	enabled    bool
 	privileges []string
-	before     []string // what it held before it was taken over
 	end        time.Time
 }
 
@@ -92,6 +91,9 @@ func (f *fakeSystem) find(a connector.Account) (found *object, ours bool) {
 	}
 	return o, o.mark == a.Mark.String() && (a.ID == "" || a.ID == o.id)
 }
+
+// foundAs begins the evidence of an account that was taken over.
+const foundAs = "found: "
 
 // takenOver says whether an account was there before us.
 func takenOver(a connector.Account) bool { return a.Access.Text("adopt") != "" }
@@ -136,15 +138,26 @@ func (f *fakeSystem) act(verb string, a connector.Account) connector.Outcome {
 		if verb != "prepare" {
 			return f.released(a, o)
 		}
-		o.mark, o.before, ours = a.Mark.String(), o.privileges, true
+		o.mark, ours = a.Mark.String(), true
 	}
 	foreign := o != nil && !ours
 	switch {
 	case foreign:
 		return connector.Outcome{Observation: f.observe(a), Err: fmt.Errorf("%s: %w", a.Principal, nhi.ErrForeign)}
+	case verb == "release" && o != nil && a.Evidence == "" && a.Enabled:
+		return connector.Outcome{Observation: f.observe(a), Err: fmt.Errorf("%s: how it was found is not known: %w", a.Principal, nhi.ErrUnconfirmed)}
 	case verb == "release" && o != nil:
-		o.mark, o.privileges = "", o.before
+		if was, known := strings.CutPrefix(a.Evidence, foundAs); known {
+			o.privileges = strings.Fields(was)
+		}
+		o.mark = ""
 		return f.released(a, o)
+	case verb == "prepare" && ours && takenOver(a):
+		outcome := connector.Outcome{Observation: f.observe(a)}
+		if outcome.Evidence = a.Evidence; outcome.Evidence == "" {
+			outcome.Evidence = foundAs + strings.Join(o.privileges, " ")
+		}
+		return outcome
 	case verb == "revoke" && o != nil && a.Access.Text("on_revoke") == "disable":
 		o.mark, o.enabled, o.privileges = "", false, nil
 		return f.released(a, o)

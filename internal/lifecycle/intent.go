@@ -61,6 +61,7 @@ func (o *operation) place(intent ledger.IntentBody, key string, access nhi.Acces
 		System: access.System, Kind: access.Kind, Endpoint: access.Endpoint, Access: access.Settings,
 		Principal: kind.Principal(o.record.Grant, key, access.Settings), NotBefore: intent.StartedAt, NotAfter: intent.ExpiresAt,
 	}
+	adopts := kind.Adoption(access.Settings).Name != ""
 	old, exists := o.record.Targets[key]
 	// A system may be renamed; its kind and endpoint say where it is.
 	same := exists && old.Kind == target.Kind && old.Endpoint == target.Endpoint && old.Principal == target.Principal
@@ -69,15 +70,16 @@ func (o *operation) place(intent ledger.IntentBody, key string, access nhi.Acces
 		target.Nonce, target.ID, target.Evidence, target.NotBefore = old.Nonce, old.ID, old.Evidence, old.NotBefore
 		return target, nil
 	case same && !kind.Fixed && vanished: // its name and nonce serve again, under another id
-		target.Nonce = old.Nonce
+		target.Nonce, target.ID = old.Nonce, s.Observed[key].ID
 		return target, nil
 	case same && !kind.Fixed:
 		target.Nonce, target.ID = old.Nonce, old.ID
-		if s.CoveredBy != "" || !o.record.Used[old.Nonce] {
-			target.Evidence = old.Evidence // what was noted belongs to this very approval
+		adopting := adopts && !o.record.Used[old.Nonce]
+		if s.CoveredBy != "" || !o.record.Enabled[old.Nonce] || adopting {
+			target.Evidence = old.Evidence // what was noted belongs to this very approval, or says how it was found
 		}
 		return target, nil
-	case kind.Adoption(access.Settings).Name != "":
+	case adopts:
 		target.ID = s.Observed[key].ID // of the account that approvers saw, and no other
 	}
 	var err error

@@ -40,9 +40,16 @@ func (e *Engine) Observe(ctx context.Context, text string) error {
 	if len(names) == 0 {
 		return nil
 	}
+	op, err := e.begin(ctx, request.Approval)
+	if err != nil {
+		return err
+	}
 	body := ledger.ObservationBody{Request: nhi.DigestOf(text), Targets: map[string]ledger.Observed{}}
 	for _, key := range slices.Sorted(maps.Keys(names)) {
-		seen, err := e.appraise(ctx, request.Access[key], names[key])
+		seen, taken := op.taken(ctx, key, request.Access[key], names[key])
+		if !taken {
+			seen, err = e.appraise(ctx, request.Access[key], names[key])
+		}
 		if err != nil {
 			return fmt.Errorf("target %q: %w", key, err)
 		}
@@ -60,6 +67,21 @@ func (e *Engine) Observe(ctx context.Context, text string) error {
 // sameAccount says whether nothing that approvers weigh has changed.
 func sameAccount(a, b ledger.Observed) bool {
 	return a.Principal == b.Principal && a.ID == b.ID && a.Owner == b.Owner && slices.Equal(a.Privileges, b.Privileges)
+}
+
+// taken says what the account is that the grant has taken over already, and
+// holds: it carries our mark, so that nobody could take it over, and another
+// request for it is about this very one.
+func (o *operation) taken(ctx context.Context, key string, access nhi.Access, name string) (ledger.Observed, bool) {
+	target, held := o.record.Targets[key]
+	if !held || target.ID == "" || target.Principal != name || target.Kind != access.Kind || target.Endpoint != access.Endpoint {
+		return ledger.Observed{}, false
+	}
+	seen := o.each(ctx, []string{key}, observe)[key]
+	if seen.Err != nil || seen.State != connector.Active && seen.State != connector.Inert {
+		return ledger.Observed{}, false
+	}
+	return ledger.Observed{Principal: name, ID: target.ID, Privileges: seen.Privileges}, true
 }
 
 func (e *Engine) appraise(ctx context.Context, access nhi.Access, name string) (ledger.Observed, error) {

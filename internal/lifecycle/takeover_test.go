@@ -162,3 +162,42 @@ func TestObserve(t *testing.T) {
 		t.Error("what could not be looked at was recorded")
 	}
 }
+
+// An account that is held already needs no second takeover: less of it applies
+// at once, and the next term is asked for while this one runs.
+func TestTakeoverGoesOn(t *testing.T) {
+	t.Parallel()
+	w := newMemoryWorld(t)
+	w.existing("one", "svc_orders", "id-1", "admin", "reader")
+	record := w.activate(w.askToTakeOver(w.request(environment, adopting("one", "svc_orders", "delete", "reader", "writer"))))
+	less := w.request(environment, adopting("one", "svc_orders", "delete", "reader"))
+	text := w.ask(less)
+	must(t, w.run(nil).Observe(t.Context(), text))
+	_, err := w.run(nil).Activate(t.Context(), Ask{Text: text}, record)
+	must(t, err)
+	w.wantHoldings("one: reader")
+	less.Term = 2
+	w.activate(w.askToTakeOver(less))
+	w.wantHoldings("one: reader")
+}
+
+// A takeover that was killed and then fails gives the account back as it was
+// found first, and leaves nothing of what was approved.
+func TestTakeoverKilledThenUndone(t *testing.T) {
+	t.Parallel()
+	for steps := 1; steps < 12; steps++ {
+		w := newMemoryWorld(t)
+		w.existing("one", "svc_orders", "id-1", "admin", "reader")
+		text := w.askToTakeOver(w.request(environment, adopting("one", "svc_orders", "delete", "reader", "writer"), access("two", "reader")))
+		_, _ = w.killed(steps).Activate(t.Context(), Ask{Text: text}, Record{})
+		if w.fold(text).Phase == PhaseActive {
+			break
+		}
+		w.systems["two"].trip("probe", fails, -1)
+		if _, err := w.run(nil).Activate(t.Context(), Ask{Text: text}, Record{}); err == nil {
+			t.Fatal("activated")
+		}
+		w.systems["two"].mend()
+		w.wantHoldings("one: admin reader")
+	}
+}
