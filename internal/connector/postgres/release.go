@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -14,7 +15,8 @@ import (
 // Release gives roles that were taken over back as they were found: roles,
 // members, attributes, end and comment. What was handed over, and privileges on
 // objects, do not come back; that is a finding. A role without our very mark is
-// left in peace. The password was never touched.
+// left in peace; one that may have been enabled, and of which nobody says how it
+// was found, stays unconfirmed. The password was never touched.
 func (s *system) Release(ctx context.Context, accounts []connector.Account) []connector.Outcome {
 	return each(ctx, 1, accounts, s.release)
 }
@@ -40,6 +42,14 @@ func (s *system) release(ctx context.Context, account connector.Account) (connec
 		return unconfirmed(connector.Observation{}, err)
 	}
 	found := recorded(account).Found
+	if found == nil && account.Enabled { // it was stripped, or given what was approved
+		if seen, err = s.look(ctx, one); err != nil {
+			return unconfirmed(connector.Observation{}, err)
+		}
+		if seen.carrier(account) != nil {
+			return unconfirmed(seen.Of(account), errors.New("how it was found is not known here; the ledger holds it"))
+		}
+	}
 	var oid uint32
 	var lost []string
 	_, err = s.change(ctx, one, func(ctx context.Context, tx pgx.Tx, seen *snapshot) ([]string, error) {

@@ -2,6 +2,7 @@ package vault
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -115,6 +116,9 @@ func (s *system) findAdopted(ctx context.Context, h *held, account connector.Acc
 
 // adopt puts our mark on an account that is taken over, and takes nothing away.
 func (s *system) adopt(ctx context.Context, accessor string, account connector.Account) (connector.Observation, error) {
+	if account.ID == "" {
+		return connector.Observation{}, fmt.Errorf("AppRole %s is to be taken over, and its role id is not known: %w", account.Principal, nhi.ErrInvalid)
+	}
 	h, err := s.look(ctx, accessor, account)
 	switch {
 	case err != nil:
@@ -196,7 +200,9 @@ func (s *system) release(ctx context.Context, accessor string, account connector
 	case h.released:
 		return seen, nil
 	}
-	if was := evidenceOf(account).Found; was == nil {
+	if was := evidenceOf(account).Found; was == nil && account.Enabled { // it was stripped, or given what was approved
+		return unconfirmed(h.observe(account), errors.New("how it was found is not known here; the ledger holds it"))
+	} else if was == nil {
 		seen.Findings = []string{"what it held before is not known, so it was left as it is"}
 	} else if seen.Findings, err = s.restore(ctx, account, h, was); err != nil {
 		return unconfirmed(h.observe(account), err)
