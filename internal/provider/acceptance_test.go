@@ -69,7 +69,7 @@ func TestSchema(t *testing.T) {
 func TestGrantInProcess(t *testing.T) {
 	t.Parallel()
 	l := newLandscape(t, false)
-	config := l.config(strings.Replace(l.systems(), "var.orders_url", fmt.Sprintf("%q", l.db.URL("")), 1), grantOf("720h", l.access())+`
+	config := l.config(strings.NewReplacer("var.orders_url", fmt.Sprintf("%q", l.db.URL("")), "var.vault_token", fmt.Sprintf("%q", l.vault.Token())).Replace(l.systems()), grantOf("720h", l.access())+`
 ephemeral "nhi_credential" "db" {
   lease  = nhi_grant.etl.lease
   target = "db"

@@ -11,12 +11,16 @@ import (
 
 // untouched remembers what the targets hold, and returns a check that they
 // were not changed since: PostgreSQL's own statement log, the revocation list,
-// and the CA's folder.
+// and Vault's audit log.
 func (l *landscape) untouched() func(what string) {
 	l.t.Helper()
 	roles, krl, log := strings.Join(l.roles(), ","), l.krl(), len(l.db.StatementLog())
+	mark := l.vault.Mark()
 	return func(what string) {
 		l.t.Helper()
+		if changes := l.vault.Changes(mark); len(changes) > 0 {
+			l.t.Fatalf("%s: Vault was told to change something: %q", what, changes)
+		}
 		if now := strings.Join(l.roles(), ","); now != roles {
 			l.t.Fatalf("%s: the roles were %q and are %q", what, roles, now)
 		}

@@ -15,13 +15,15 @@ import (
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/testserver"
 )
 
-// landscape is a world with real target systems: an sshd that trusts the CA,
-// and a PostgreSQL database with a table that orders_ro may read.
+// landscape is a world with real target systems: an sshd that trusts the CA, a
+// PostgreSQL database with a table that orders_ro may read, and a Vault with a
+// secret that the policy orders-read may read.
 type landscape struct {
 	*world
-	sshd *testserver.SSHServer
-	db   *testserver.PostgresServer
-	user ssh.Signer // the machine that the SSH certificate is for
+	sshd  *testserver.SSHServer
+	db    *testserver.PostgresServer
+	vault *testserver.VaultServer
+	user  ssh.Signer // the machine that the SSH certificate is for
 }
 
 // newLandscape starts the systems; private gives PostgreSQL a cluster of its
@@ -34,10 +36,12 @@ func newLandscape(t testing.TB, private bool) *landscape {
 	} else {
 		l.db = testserver.Postgres(t)
 	}
+	l.vault = testserver.Vault(t)
 	l.user = l.newKey("machine")
 	l.db.Exec(fmt.Sprintf(`CREATE ROLE %[1]s; CREATE TABLE orders (id int); INSERT INTO orders VALUES (42); GRANT SELECT ON orders TO %[1]s`, l.role()))
+	l.furnishVault()
 	l.policy(1, l.policySystems(), twoOfSecurity)
-	l.Env = append(l.Env, "TF_VAR_orders_url="+l.db.URL(""))
+	l.Env = append(l.Env, "TF_VAR_orders_url="+l.db.URL(""), "TF_VAR_vault_token="+l.vault.Token())
 	return l
 }
 
@@ -57,12 +61,13 @@ func (l *landscape) caFingerprint() string {
 }
 
 func (l *landscape) policySystems() string {
-	return fmt.Sprintf("  system \"orders\" { postgres = %q }\n  system \"bastion\" { ssh = %q }\n", l.endpoint(), l.caFingerprint())
+	return fmt.Sprintf("  system \"orders\" { postgres = %q }\n  system \"bastion\" { ssh = %q }\n  system \"secrets\" { vault = %q }\n",
+		l.endpoint(), l.caFingerprint(), l.vault.Address()+"/auth/"+l.mount())
 }
 
 // systems is the systems map of the provider block.
 func (l *landscape) systems() string {
-	return l.postgresSystem() + l.sshSystem(fmt.Sprintf("probe = [%q], known_hosts_file = %q", l.sshd.Address, l.sshd.KnownHostsFile))
+	return l.postgresSystem() + l.vaultSystem() + l.sshSystem(fmt.Sprintf("probe = [%q], known_hosts_file = %q", l.sshd.Address, l.sshd.KnownHostsFile))
 }
 
 func (l *landscape) postgresSystem() string {
@@ -79,10 +84,16 @@ variable "orders_url" {
   type      = string
   ephemeral = true
 }
+variable "vault_token" {
+  type      = string
+  ephemeral = true
+}
 `
 
-// access is a map of all three kinds.
-func (l *landscape) access() string { return l.dbAccess() + l.boxAccess() + externalAccess }
+// access is a map of all four kinds.
+func (l *landscape) access() string {
+	return l.dbAccess() + l.boxAccess() + l.kvAccess() + externalAccess
+}
 
 func (l *landscape) dbAccess() string {
 	return fmt.Sprintf("    db = { system = \"orders\", postgres = { roles = [%q] } }\n", l.role())
