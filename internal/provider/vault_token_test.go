@@ -43,4 +43,3 @@ resource "terraform_data" "job" {
 	testserver.Wait(l.t, time.Minute, "the machine has a token", func() bool { return l.read("stolen-token") != "" })
 	return l.read("stolen-token")
 }
-
