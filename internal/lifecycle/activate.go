@@ -147,11 +147,14 @@ func (o *operation) activate(ctx context.Context, intent ledger.IntentBody, stan
 	}
 	wished := o.record.keys()
 	prepared := o.each(ctx, o.unheld(wished), prepare)
+	made := o.noted(prepared)
 	if err := failures(prepared); err != nil {
+		o.learn(made)
 		return o.stop(ctx, err)
 	}
 	// From here on Enable may have begun: this entry is what says so.
-	if err := o.append(ctx, ledger.EffectBody{Epoch: o.record.acting, Step: "prepare", Targets: o.noted(prepared)}); err != nil {
+	if err := o.append(ctx, ledger.EffectBody{Epoch: o.record.acting, Step: "prepare", Targets: made}); err != nil {
+		o.learn(made)
 		return o.stop(ctx, err)
 	}
 	enabled := o.each(ctx, wished, enable)

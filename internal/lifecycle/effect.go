@@ -112,6 +112,17 @@ func (o *operation) noted(outcomes map[string]connector.Outcome) map[string]ledg
 	return targets
 }
 
+// learn keeps the ids and evidence of accounts that were prepared where the
+// chain does not hold them, so that an undo knows what it gives back.
+func (o *operation) learn(made map[string]ledger.Target) {
+	o.record.Targets = maps.Clone(o.record.Targets)
+	for key, target := range made {
+		if known, ok := o.record.Targets[key]; ok && known.Nonce == target.Nonce {
+			o.record.Targets[key] = target
+		}
+	}
+}
+
 // failures joins the errors of outcomes, each with its target, in order.
 func failures(outcomes map[string]connector.Outcome) error {
 	var errs []error
