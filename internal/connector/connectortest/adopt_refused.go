@@ -48,6 +48,10 @@ func replacedBeforePrepare(t *testing.T, o *takeover) {
 		if outcome := prepare(t, account); !errors.Is(outcome.Err, nhi.ErrForeign) {
 			t.Errorf("prepare: %q, %v, want ErrForeign", outcome.State, outcome.Err)
 		}
+		// What approvers saw is gone, so nothing is left to give back.
+		if outcome := o.release(t, account); outcome.Err != nil || outcome.State != connector.Absent || !outcome.Verified {
+			t.Errorf("release: %q, %v, want absent", outcome.State, outcome.Err)
+		}
 	})
 }
 

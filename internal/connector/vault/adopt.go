@@ -94,6 +94,7 @@ func (s *system) findAdopted(ctx context.Context, h *held, account connector.Acc
 		roleID = named.id
 	case named != nil && named.id != roleID:
 		h.foreign("AppRole " + named.name + " has another role id than approvers saw")
+		h.replaced = true
 		return nil
 	case roleID == "":
 		return nil
@@ -192,6 +193,9 @@ func (s *system) release(ctx context.Context, accessor string, account connector
 	}
 	seen := connector.Observation{Principal: account.Principal, ID: account.ID, State: connector.Released, EnforcedBy: connector.EnforcedByApply, Verified: true}
 	switch {
+	case h.replaced:
+		seen.State = connector.Absent
+		return seen, s.forsake(ctx, accessor, account)
 	case h.isForeign():
 		return h.observe(account), h.foreignError()
 	case h.entity == nil && h.role == nil:
@@ -222,6 +226,19 @@ func (s *system) release(ctx context.Context, accessor string, account connector
 		return unconfirmed(h.observe(account), fmt.Errorf("it still carries the mark"))
 	}
 	return seen, nil
+}
+
+// forsake takes our mark from the entity of an AppRole that is gone. What has
+// the AppRole's name now is another one, and nothing of ours.
+func (s *system) forsake(ctx context.Context, accessor string, account connector.Account) error {
+	led, err := s.entityOf(ctx, accessor, account.ID)
+	if err != nil || led == nil || !led.marked(account.Mark) {
+		return err
+	}
+	if led.Metadata[metaMade] != "" {
+		return s.removeEntity(ctx, led.ID)
+	}
+	return s.setEntity(ctx, led, map[string]any{"metadata": unmarked(led.Metadata)})
 }
 
 // restore puts back what an account had, and says what could not be put back.

@@ -20,6 +20,9 @@ type held struct {
 	groups   []group     // that our entity is in
 	others   []string    // in words: what stands under its name and is not ours
 	texts    policyTexts // of the policies that were looked at
+	// replaced says of an account that was taken over: another AppRole has its
+	// name.
+	replaced bool
 	// released says of an account that was taken over: it is there, and carries
 	// no mark.
 	released bool
