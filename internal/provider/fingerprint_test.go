@@ -50,7 +50,7 @@ func TestMeansSomethingElse(t *testing.T) {
 	}
 	// A repair of something else accepts nothing either.
 	must(t, l.vaultRoot().Sys().PutPolicy(policy, l.reading("payroll")))
-	l.vaultPut(l.appRole(""), map[string]any{"token_policies": []string{}})
+	l.vaultPut(l.entity(), map[string]any{"disabled": true})
 	l.follow("drifted", "active", warning)
 	wants(t, l.Plan(t), 0, warning, "has another text than at activation")
 }
