@@ -79,7 +79,9 @@ func TestVictims(t *testing.T) {
 		"revoke": func(l *landscape) {
 			wants(l.t, l.NHI(l.t, "revoke", string(l.etl), "--yes"), 5, "not confirmed", l.db.Prefix()+"victim")
 		},
-		"destroy": func(l *landscape) { wants(l.t, l.Destroy(l.t), 1, "not confirmed as removed", "db (", l.db.Prefix()+"victim") },
+		"destroy": func(l *landscape) {
+			wants(l.t, l.Destroy(l.t), 1, "not confirmed as removed", "db (", l.db.Prefix()+"victim")
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -120,10 +122,10 @@ func (l *landscape) victims() func() {
 		return fmt.Sprint(l.db.Query("SELECT oid::text, rolcanlogin::text, shobj_description(oid, 'pg_authid') FROM pg_roles WHERE rolname = $1", role),
 			l.vaultGet(l.appRole(app)), now["name"], now["disabled"], now["metadata"], now["policies"])
 	}
-	before, log, mark := state(), len(l.db.StatementLog()), l.vault.Mark()
+	before, log, since := state(), len(l.db.StatementLog()), l.vault.Mark()
 	return func() {
 		l.t.Helper()
-		for _, change := range append(changingStatements(l.db.StatementLog()[log:]), l.vault.Changes(mark)...) {
+		for _, change := range append(changingStatements(l.db.StatementLog()[log:]), l.vault.Changes(since)...) {
 			if strings.Contains(change, "victim") || strings.Contains(change, entity) {
 				l.t.Errorf("a victim was touched: %s", change)
 			}
