@@ -125,6 +125,9 @@ func (e *Engine) lookAtStanding(ctx context.Context, view *View, facts *Facts, o
 	op.relies(standing.Heads)
 	view.Standing = &standing
 	facts.Approved, facts.Again, facts.Why = standing.Approved(), standing.Again, standing.Why()
+	if facts.Approved && standing.CoveredBy == "" {
+		facts.Why = append(facts.Why, standing.takes(e.Systems, request)...)
+	}
 	if standing.CoveredBy != "" {
 		facts.Covered = true
 		facts.ExpiresAt = nhi.Earliest(facts.ExpiresAt, op.record.StartedAt.Add(request.TTL))

@@ -136,6 +136,24 @@ func (s *Standing) observed(systems *Systems, request nhi.Request, digest nhi.Di
 	}
 }
 
+// takes says in words which accounts an approved request takes over, and what
+// they lose of what those who approved saw.
+func (s Standing) takes(systems *Systems, request nhi.Request) []string {
+	names := takeovers(systems, request)
+	var words []string
+	for _, key := range slices.Sorted(maps.Keys(names)) {
+		text := key + ": takes over " + names[key] + " as it is"
+		kind, _ := systems.Kind(request.Access[key].Kind)
+		given := kind.Privileges(request.Access[key].Settings)
+		lost := slices.DeleteFunc(slices.Clone(s.Observed[key].Privileges), func(held string) bool { return slices.Contains(given, held) })
+		if len(lost) > 0 {
+			text += ", which loses " + joined(lost)
+		}
+		words = append(words, clip(text))
+	}
+	return words
+}
+
 // adopts says whether a target is an account that was taken over.
 func (o *operation) adopts(key string) bool {
 	target := o.record.Targets[key]

@@ -34,6 +34,10 @@ func TestTakeover(t *testing.T) {
 			w.existing("one", "svc_orders", "id-1", "admin", "reader")
 			text := w.askToTakeOver(w.request(environment, adopting("one", "svc_orders", onRevoke, "reader"), access("two", "reader")))
 			w.wantHoldings("one: admin reader")
+			view := w.look(text, Record{Grant: w.fold(text).Grant}, false)
+			if want := "one: takes over svc_orders as it is, which loses admin"; len(view.Findings) != 2 || view.Findings[1] != want {
+				t.Errorf("the plan says %q, want %q", view.Findings, want)
+			}
 			record := w.activate(text)
 			w.wantHoldings("one: reader", "two: reader")
 			if target := record.Targets["one"]; target.Principal != "svc_orders" || target.ID != "id-1" {

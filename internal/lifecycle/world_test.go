@@ -366,6 +366,7 @@ func (w *world) fakeKinds(l *life) []connector.Kind {
 			Adopts: func(access nhi.Values) connector.Adoption {
 				return connector.Adoption{Name: access.Text("adopt"), Disable: access.Text("on_revoke") == "disable"}
 			},
+			Privileges: func(access nhi.Values) []string { return access.Items("roles") },
 			Credential: []connector.Field{{Name: "password", Secret: true}},
 			Endpoint:   func(s connector.Settings) (string, error) { return s.Values.Text("name") + ":1", nil },
 			Open: func(_ context.Context, s connector.Settings) (connector.Connector, error) {
