@@ -143,8 +143,10 @@ func (s Standing) takes(systems *Systems, request nhi.Request) []string {
 	var words []string
 	for _, key := range slices.Sorted(maps.Keys(names)) {
 		text := key + ": takes over " + names[key] + " as it is"
-		kind, _ := systems.Kind(request.Access[key].Kind)
-		given := kind.Privileges(request.Access[key].Settings)
+		var given []string
+		if kind, _ := systems.Kind(request.Access[key].Kind); kind.Privileges != nil {
+			given = kind.Privileges(request.Access[key].Settings)
+		}
 		lost := slices.DeleteFunc(slices.Clone(s.Observed[key].Privileges), func(held string) bool { return slices.Contains(given, held) })
 		if len(lost) > 0 {
 			text += ", which loses " + joined(lost)

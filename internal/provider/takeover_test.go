@@ -120,7 +120,8 @@ func TestTakeover(t *testing.T) {
 			}
 			v.decide(nhi.VerdictApprove, v.etl, ana, ben)
 			early := v.token()
-			v.follow("approved", "active", "approved by ana@example.com and ben@example.com (2 of 2)")
+			v.follow("approved", "active", "db: takes over "+v.svc()+" as it is, which loses ", "role "+v.admin,
+				"kv: takes over svc-orders as it is, which loses ", "policy "+v.vaultPolicy("admin"), "approved by ana@example.com and ben@example.com (2 of 2)")
 			if v.vaultReads(early, "payroll") {
 				t.Error("a token that has more than was approved lives on")
 			}

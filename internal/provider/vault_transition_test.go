@@ -1,6 +1,7 @@
 package provider_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -83,4 +84,41 @@ func TestVaultTermEnds(t *testing.T) {
 	}
 	wants(t, l.Plan(t), 0, "Access is down", "set or raise renewal")
 	l.nothingInVault()
+}
+
+// TestVaultMoreAndLess: another policy waits for its own approval while what is
+// in force stays; fewer policies and a shorter token apply at once.
+func TestVaultMoreAndLess(t *testing.T) {
+	t.Parallel()
+	l := newLandscape(t, false)
+	read, admin := l.vaultPolicy("read"), l.vaultPolicy("admin")
+	must(t, l.vaultRoot().Sys().PutPolicy(admin, l.reading("payroll")))
+	wish := func(policies, ttl string) {
+		access := "    kv = { system = \"secrets\", vault = { policies = [" + policies + "], token_ttl = \"" + ttl + "\" } }\n"
+		l.Write(t, "main.tf", l.providerBlock(l.vaultSystem())+variables+grantOf("720h", access))
+	}
+	one, both := `"`+read+`"`, `"`+read+`", "`+admin+`"`
+	wish(one, "1h")
+	wants(t, l.Apply(t), 0)
+	l.decide(nhi.VerdictApprove, l.etl, ana, ben)
+	wants(t, l.Apply(t), 0, "active = true")
+	for what, wider := range map[string]func(){"a policy": func() { wish(both, "1h") }, "a longer token": func() { wish(one, "2h") }} {
+		wider()
+		check := l.untouched()
+		wants(t, l.Apply(t), 0, "active = true", "Waiting for approval")
+		check(what)
+	}
+	wish(both, "1h")
+	wants(t, l.Apply(t), 0)
+	l.decide(nhi.VerdictApprove, l.etl, ana, ben)
+	l.follow("approved", "active", `+ "policy `+admin+`"`)
+	wish(one, "30m")
+	planned := l.Plan(t, "-out=plan")
+	wants(t, planned, 2, `- "policy `+admin+`"`)
+	refuses(t, planned, "Waiting for approval")
+	wants(t, l.applySaved("plan"), 0, "active = true")
+	if held, ttl := l.policiesOf(l.appRole("")), l.vaultGet(l.appRole(""))["token_max_ttl"]; held != "["+read+"]" || fmt.Sprint(ttl) != "1800" {
+		t.Errorf("after narrowing it gives %s for %v seconds", held, ttl)
+	}
+	wants(t, l.Plan(t), 0, "No changes")
 }
