@@ -15,6 +15,7 @@ type veteran struct {
 	*landscape
 	admin    string // a role that the old role is a member of, beside the approved one
 	owner    string // what it owned goes there
+	roleID   string
 	secretID string
 }
 
@@ -43,6 +44,7 @@ func (v *veteran) makeAppRole() {
 	v.t.Helper()
 	v.vaultDrop(v.appRole("svc-orders"))
 	v.vaultPut(v.appRole("svc-orders"), map[string]any{"token_policies": []string{v.vaultPolicy("read"), v.vaultPolicy("admin")}, "token_ttl": "2h"})
+	v.roleID, _ = v.vaultGet(v.appRole("svc-orders") + "/role-id")["role_id"].(string)
 	v.secretID, _ = v.vaultPut(v.appRole("svc-orders")+"/secret-id", nil)["secret_id"].(string)
 }
 
@@ -61,8 +63,7 @@ func (v *veteran) oldSystems(more string) string {
 // token logs in with the secret id that was always there; "" is a refusal.
 func (v *veteran) token() string {
 	v.t.Helper()
-	id, _ := v.vaultGet(v.appRole("svc-orders") + "/role-id")["role_id"].(string)
-	return v.vaultLogin(id, v.secretID)
+	return v.vaultLogin(v.roleID, v.secretID)
 }
 
 // passwordWorks says whether the old role still logs in with its password, and
