@@ -1,6 +1,7 @@
 package provider_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
@@ -37,7 +38,7 @@ func TestMeansSomethingElse(t *testing.T) {
 	} {
 		c.change()
 		check := l.untouched()
-		words := append(c.words, warning, "Nobody has approved that", "No changes")
+		words := append(slices.Clone(c.words), warning, "Nobody has approved that", "No changes")
 		wants(t, l.Plan(t, "-out=plan"), 0, words...)
 		if changes := l.changes("plan", "nhi_grant"); len(changes) > 0 {
 			t.Errorf("the plan's JSON holds %v", changes)
