@@ -43,7 +43,7 @@ func TestPromise05AllOrNothing(t *testing.T) {
 		l := newLandscape(t, false)
 		stranger := testserver.SSHD(t, testserver.SSHDOptions{}) // trusts another CA
 		rest := variables + grantOf("720h", l.access()) + l.job()
-		l.Write(t, "main.tf", l.providerBlock(l.postgresSystem()+l.sshSystem(l.probing(stranger)))+rest)
+		l.Write(t, "main.tf", l.providerBlock(l.postgresSystem()+l.vaultSystem()+l.sshSystem(l.probing(stranger)))+rest)
 		wants(t, l.Apply(t), 0)
 		l.decide(nhi.VerdictApprove, l.etl, ana, ben)
 		wants(t, l.Apply(t), 1, "Access not granted", "the hosts disagree", "undone")
