@@ -11,7 +11,7 @@ import (
 func TestUnknownValues(t *testing.T) {
 	t.Parallel()
 	l := newLandscape(t, false)
-	unknownURL := strings.Replace(l.providerBlock(l.systems()), "var.orders_url", "terraform_data.url.output", 1)
+	unknownURL := strings.Replace(l.providerBlock(l.systems()), "var.orders_url", "terraform_data.url.output", 1) + variables
 	made := fmt.Sprintf("resource \"terraform_data\" \"url\" {\n  input = %q\n}\n", l.db.URL(""))
 	l.Write(t, "main.tf", unknownURL+made+grantOf("720h", l.access()))
 	check := l.untouched()
@@ -37,7 +37,7 @@ func TestUnknownValues(t *testing.T) {
 func TestUnknownAndAssured(t *testing.T) {
 	t.Parallel()
 	l := newLandscape(t, false)
-	l.Write(t, "main.tf", strings.Replace(l.providerBlock(l.systems()), "var.orders_url", "terraform_data.url.output", 1)+
+	l.Write(t, "main.tf", strings.Replace(l.providerBlock(l.systems()), "var.orders_url", "terraform_data.url.output", 1)+variables+
 		fmt.Sprintf("resource \"terraform_data\" \"url\" {\n  input = %q\n}\n", l.db.URL(""))+
 		strings.Replace(grantOf("720h", l.access()), "justification =", "on_pending = \"error\"\n  justification =", 1))
 	planned := l.Plan(t)
