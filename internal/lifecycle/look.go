@@ -250,7 +250,10 @@ func drifted(seen connector.Observation, target ledger.Target) []string {
 	case connector.Foreign:
 		return []string{"something else stands under the name " + target.Principal}
 	case connector.Inert:
-		return append([]string{"its privileges were removed by hand"}, seen.Findings...)
+		if len(seen.Findings) > 0 {
+			return seen.Findings // they say which
+		}
+		return []string{"its privileges were removed by hand"}
 	default:
 		return seen.Findings
 	}

@@ -23,7 +23,7 @@ func (r *approvalResource) waiting(diags *diag.Diagnostics, request nhi.Request,
 		fmt.Fprintf(&text, "This is term %d of the same approval.\n", request.Term)
 	}
 	if memory.InForce != "" {
-		fmt.Fprintf(&text, "What is in force now runs on until %s.\n", memory.EndsAt)
+		fmt.Fprintf(&text, "What is in force now runs on until %s, whatever is decided: it needs nothing.\n", memory.EndsAt)
 	}
 	if !request.ReusableUntil.IsZero() {
 		fmt.Fprintf(&text, "Once approved, each new value of the grant's trigger activates it, until %s.\n", nhi.FormatTime(request.ReusableUntil))
@@ -36,7 +36,7 @@ func (r *approvalResource) waiting(diags *diag.Diagnostics, request nhi.Request,
 	for _, reason := range reasons {
 		fmt.Fprintf(&text, "Note: %s.\n", strings.TrimSuffix(reason, "."))
 	}
-	fmt.Fprintf(&text, "To decide: nhi approve %s", request.Approval)
+	fmt.Fprintf(&text, "Apply records the request and does not wait. To decide: nhi approve %s; the next plan then shows what apply gives.", request.Approval)
 	diags.AddWarning("Waiting for approval", text.String())
 }
 

@@ -72,6 +72,11 @@ func liveWarnings(state grantModel, memory grantMemory, view lifecycle.View, dia
 				fmt.Sprintf("%s, target %q: %s. Nobody has approved that. Look at it, and ask for another term (renewal) or end the access.", id, key, word))
 		}
 	}
+	if view.Status == lifecycle.Drifted {
+		diags.AddAttributeWarning(path.Root("status"), "Changed by hand", fmt.Sprintf(
+			"%s: %s.\nApply puts back what was approved, until %s. If the change was meant, ask for less access, or set enabled = false on the identity.",
+			id, strings.Join(view.Findings, "; "), state.ExpiresAt.ValueString()))
+	}
 	if len(view.Forbidden) > 0 && view.Status != lifecycle.Ended {
 		diags.AddAttributeWarning(path.Root("status"), "The policy forbids what is active",
 			fmt.Sprintf("%s runs on until %s, although the policy would not allow it today: %s. It cannot be extended. To end it now: nhi revoke %s",
