@@ -74,7 +74,7 @@ func (w *world) patiently(what string, args ...string) testserver.Result {
 	ctx, cancel := context.WithTimeout(w.t.Context(), 15*time.Minute)
 	defer cancel()
 	var stdout, stderr strings.Builder
-	command := w.Command(ctx, append(args, "-no-color", "-input=false")...)
+	command := w.Command(ctx, append([]string{args[0], "-no-color", "-input=false"}, args[1:]...)...) // a plan's file comes last
 	command.Stdout, command.Stderr = &stdout, &stderr
 	start := time.Now()
 	_ = command.Run() // its exit code says it
