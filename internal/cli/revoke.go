@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -71,14 +72,20 @@ func (a *app) revoke(ctx context.Context, args []string, flags revokeFlags) erro
 		return err
 	}
 	var done []lifecycle.Halted
-	for _, halt := range halts {
+	var failed error
+	for i, halt := range halts { // one that cannot be halted does not keep the others
 		halted, err := d.engine.Halt(ctx, halt)
 		if err != nil {
-			return err
+			failed = errors.Join(failed, fmt.Errorf("%s: %w", all[i], err))
 		}
-		done = append(done, halted)
+		if err == nil || halted.Chain != "" {
+			done = append(done, halted)
+		}
 	}
-	return a.halted(done)
+	if len(done) == 0 {
+		return failed
+	}
+	return errors.Join(failed, a.halted(done))
 }
 
 // foresee shows what is going to be removed.

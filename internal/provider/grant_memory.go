@@ -1,10 +1,13 @@
 package provider
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"maps"
 	"time"
+
+	"github.com/hashicorp/terraform-plugin-framework/diag"
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/lifecycle"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
@@ -64,6 +67,18 @@ func newHolder() string {
 // newGrantMemory is the memory of a grant whose private state is lost.
 func newGrantMemory(state grantModel) grantMemory {
 	return grantMemory{Record: lifecycle.Record{Grant: nhi.ApprovalID(state.ID.ValueString())}, Rested: restedIn(state)}
+}
+
+// recallGrant reads the memory of a grant. One that cannot be read, or is of
+// another grant than the state, says nothing: the ledger is asked alone.
+func recallGrant(ctx context.Context, private teller, state grantModel, diags *diag.Diagnostics) grantMemory {
+	memory, blank := newGrantMemory(state), newGrantMemory(state)
+	recall(ctx, private, &memory, diags)
+	if memory.Record.Grant != blank.Record.Grant {
+		diags.AddWarning("Private state could not be used", "It is not about "+state.ID.ValueString()+". What the ledger says is used alone.")
+		return blank
+	}
+	return memory
 }
 
 // restedIn is the status that a grant without access rests in.

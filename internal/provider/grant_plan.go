@@ -24,8 +24,7 @@ func (r *grantResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanR
 	if !req.State.Raw.IsNull() {
 		state = &grantModel{}
 		resp.Diagnostics.Append(req.State.Get(ctx, state)...)
-		memory = newGrantMemory(*state)
-		recall(ctx, req.Private, &memory, &resp.Diagnostics)
+		memory = recallGrant(ctx, req.Private, *state, &resp.Diagnostics)
 	}
 	if req.Plan.Raw.IsNull() {
 		destroying(state, &resp.Diagnostics)
@@ -53,15 +52,19 @@ func (r *grantResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanR
 		plan.created(t, request, r.session.engine.Systems)
 		r.replacing(plan, &resp.Diagnostics)
 	} else {
-		triggerKnown(plan, *state, memory, &resp.Diagnostics)
 		plan.updated(*state, memory, t, request, r.session.engine.Systems)
+		triggerKnown(plan, *state, memory, &resp.Diagnostics)
 	}
 	resp.Diagnostics.Append(resp.Plan.Set(ctx, plan)...)
 }
 
-// triggerKnown wants the trigger at plan where a new value would give access.
+// triggerKnown wants the trigger at plan where a new value would give access. A
+// plan that takes access away whatever the trigger is needs none.
 func triggerKnown(plan, state grantModel, memory grantMemory, diags *diag.Diagnostics) {
+	was := lifecycle.Status(state.Status.ValueString())
+	removes := plan.Status.ValueString() == string(lifecycle.Revoked) && was != lifecycle.Revoked && was != lifecycle.Expired
 	switch {
+	case plan.Trigger.IsUnknown() && removes:
 	case plan.Trigger.IsUnknown() && memory.Again:
 		diags.AddAttributeError(path.Root("trigger"), "Trigger not known yet",
 			"A new value of the trigger gives access, and a plan shows all access that it gives. Use a value that is known at plan, such as a variable.")

@@ -18,8 +18,7 @@ func (r *grantResource) Read(ctx context.Context, req resource.ReadRequest, resp
 	defer identify(ctx, &resp.State, resp.Identity, &resp.Diagnostics)
 	var state grantModel
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
-	memory := newGrantMemory(state)
-	recall(ctx, req.Private, &memory, &resp.Diagnostics)
+	memory := recallGrant(ctx, req.Private, state, &resp.Diagnostics)
 	if resp.Diagnostics.HasError() {
 		return
 	}

@@ -135,8 +135,7 @@ func (r *grantResource) Update(ctx context.Context, req resource.UpdateRequest, 
 	var plan, state grantModel
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
-	memory := newGrantMemory(state)
-	recall(ctx, req.Private, &memory, &resp.Diagnostics)
+	memory := recallGrant(ctx, req.Private, state, &resp.Diagnostics)
 	if resp.Diagnostics.HasError() {
 		return
 	}
@@ -222,8 +221,7 @@ func (r *grantResource) revoke(ctx context.Context, known lifecycle.Record, why 
 func (r *grantResource) Delete(ctx context.Context, req resource.DeleteRequest, resp *resource.DeleteResponse) {
 	var state grantModel
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
-	memory := newGrantMemory(state)
-	recall(ctx, req.Private, &memory, &resp.Diagnostics)
+	memory := recallGrant(ctx, req.Private, state, &resp.Diagnostics)
 	record := memory.Record
 	if resp.Diagnostics.HasError() {
 		return
