@@ -40,7 +40,7 @@ func (r *grantResource) Read(ctx context.Context, req resource.ReadRequest, resp
 	}
 	liveWarnings(state, memory, view, &resp.Diagnostics)
 	memory.Record, memory.Adopt = view.Record, view.Step == lifecycle.Adopt
-	memory.Again = view.Standing != nil && view.Standing.Again
+	memory.Again = view.Standing != nil && view.Standing.Again && view.Blocked == ""
 	memory.SeenAt = view.Now
 	remember(ctx, resp.Private, memory.sparing(), &resp.Diagnostics)
 	restWarning(state, view, &resp.Diagnostics)
