@@ -9,6 +9,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/lifecycle"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/policy"
@@ -23,7 +24,7 @@ func (r *approvalResource) waiting(diags *diag.Diagnostics, request nhi.Request,
 		fmt.Fprintf(&text, "This is term %d of the same approval.\n", request.Term)
 	}
 	if memory.InForce != "" {
-		fmt.Fprintf(&text, "What is in force now runs on until %s, whatever is decided: it needs nothing.\n", memory.EndsAt)
+		fmt.Fprintf(&text, "What is in force now runs on until %s, whatever is decided: it needs nothing.%s\n", memory.EndsAt, r.lateEnds(memory))
 	}
 	if !request.ReusableUntil.IsZero() {
 		fmt.Fprintf(&text, "Once approved, each new value of the grant's trigger activates it, until %s.\n", nhi.FormatTime(request.ReusableUntil))
@@ -38,6 +39,24 @@ func (r *approvalResource) waiting(diags *diag.Diagnostics, request nhi.Request,
 	}
 	fmt.Fprintf(&text, "Apply records the request and does not wait. To decide: nhi approve %s; the next plan then shows what apply gives.", request.Approval)
 	diags.AddWarning("Waiting for approval", text.String())
+}
+
+// lateEnds says which targets of what is in force do not end it by themselves.
+func (r *approvalResource) lateEnds(memory approvalMemory) string {
+	held, err := nhi.ParseRequest(memory.InForce)
+	if err != nil {
+		return ""
+	}
+	var late []string
+	for _, key := range held.Access.Keys() {
+		if kind, ok := r.session.engine.Systems.Kind(held.Access[key].Kind); ok && kind.EnforcedBy == connector.EnforcedByApply {
+			late = append(late, key)
+		}
+	}
+	if len(late) == 0 {
+		return ""
+	}
+	return " On " + strings.Join(late, ", ") + " it is ended by the first apply or sweep after that."
 }
 
 // stays warns in every plan of a request that is not approved, and says why.
