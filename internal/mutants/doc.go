@@ -17,7 +17,8 @@
 //	--- new
 //	the lines that take their place
 //
-// The test is one of internal/provider. The edit must compile, and changes one
+// The test is one of internal/provider: that of the promise, or another one
+// that shows it. The edit must compile, and changes one
 // check, one comparison or one order. An edit whose old lines are gone, or
 // stand there twice, is a failure: mend it together with the code.
 package mutants

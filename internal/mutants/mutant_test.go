@@ -99,7 +99,7 @@ func (m *mutant) check() error {
 		return fmt.Errorf("there is no promise %d", m.promise)
 	case !strings.HasPrefix(m.name, number+"-"):
 		return fmt.Errorf("its name must start with %s-", number)
-	case !strings.HasPrefix(m.test, "TestPromise"+number):
+	case !strings.HasPrefix(m.test, "Test") || strings.HasPrefix(m.test, "TestPromise") && !strings.HasPrefix(m.test, "TestPromise"+number):
 		return fmt.Errorf("test %q is not the one of promise %d", m.test, m.promise)
 	case m.breaks == "" || !strings.HasSuffix(m.file, ".go") || strings.HasSuffix(m.file, "_test.go"):
 		return fmt.Errorf("it must say what it breaks, in which file of the code")
