@@ -50,9 +50,3 @@ func (o *operation) hold(ctx context.Context, holder string) error {
 	}
 	return o.append(ctx, ledger.HolderBody{Holder: holder, Activation: o.record.Activation})
 }
-
-// HeldByAnother says whether a record names another holder than this one. Where
-// either is not known, it does not.
-func (r *Record) HeldByAnother(holder string) bool {
-	return holder != "" && r.Holder != "" && holder != r.Holder && r.holds()
-}
