@@ -14,6 +14,7 @@ import (
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/lifecycle"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/setting"
 )
 
 // pathSuffix ends the name of every setting that is the path of a file. Those
@@ -89,13 +90,13 @@ func (r *configReader) system(name string, at namedExpr) (configured, bool) {
 	}
 	one := configured{name: name, kind: kind.Name, values: nhi.Values{}}
 	before := len(r.problems)
-	for _, setting := range r.pairs(block.value, kind.Name) {
-		field, known := fieldIn(kind.Settings, setting.name)
+	for _, pair := range r.pairs(block.value, kind.Name) {
+		field, known := fieldIn(kind.Settings, pair.name)
 		if !known {
-			r.fail(setting.at, "system %q: unknown attribute %q", name, setting.name)
+			r.fail(pair.at, "system %q: unknown attribute %q", name, pair.name)
 			continue
 		}
-		value, err := r.setting(field, setting)
+		value, err := r.setting(field, pair)
 		if err != nil {
 			one.broken = errors.Join(one.broken, fmt.Errorf("system %q: %w", name, err))
 			continue
@@ -130,17 +131,17 @@ func kindIn(kinds []connector.Kind, name string) (connector.Kind, bool) {
 	return connector.Kind{}, false
 }
 
-func fieldIn(fields []connector.Field, name string) (connector.Field, bool) {
+func fieldIn(fields []setting.Field, name string) (setting.Field, bool) {
 	for _, field := range fields {
 		if field.Name == name {
 			return field, true
 		}
 	}
-	return connector.Field{}, false
+	return setting.Field{}, false
 }
 
 // setting reads the value of one setting. The error is about the environment.
-func (r *configReader) setting(field connector.Field, at namedExpr) (nhi.Value, error) {
+func (r *configReader) setting(field setting.Field, at namedExpr) (nhi.Value, error) {
 	var missing []string
 	value, diags := at.value.Value(environment(&missing))
 	if r.diagnose(diags); diags.HasErrors() {
@@ -178,15 +179,15 @@ func environment(missing *[]string) *hcl.EvalContext {
 
 // plainValue turns a value of HCL into one of a setting, as the provider does;
 // false where it has another form.
-func plainValue(field connector.Field, value cty.Value) (nhi.Value, bool) {
+func plainValue(field setting.Field, value cty.Value) (nhi.Value, bool) {
 	switch {
 	case value.IsNull() || !value.IsWhollyKnown():
 		return nhi.Value{}, false
-	case field.Type == connector.Bool:
+	case field.Type == setting.Bool:
 		return nhi.Text(strconv.FormatBool(value.Type() == cty.Bool && value.True())), value.Type() == cty.Bool
-	case field.Type == connector.Strings:
+	case field.Type == setting.Strings:
 		return listOf(value, value.Type().IsTupleType(), func(_, item string) string { return item })
-	case field.Type == connector.Map:
+	case field.Type == setting.Map:
 		return listOf(value, value.Type().IsObjectType(), func(key, item string) string { return key + "=" + item })
 	case value.Type() == cty.String:
 		return nhi.Text(value.AsString()), true
@@ -214,13 +215,13 @@ func listOf(value cty.Value, right bool, item func(key, text string) string) (nh
 }
 
 // form says how a value of a type is written.
-func form(of connector.Type) string {
+func form(of setting.Type) string {
 	switch of {
-	case connector.Bool:
+	case setting.Bool:
 		return "true or false"
-	case connector.Strings:
+	case setting.Strings:
 		return "a list of strings"
-	case connector.Map:
+	case setting.Map:
 		return "an object of strings"
 	default:
 		return "a string"

@@ -113,9 +113,9 @@ func (a *app) describeAccess(p *page, asked petition) {
 		}
 		a.describePrivileges(p, access, before)
 		for _, name := range access.Settings.Names() {
-			value := setting(access.Settings[name])
+			value := inHCL(access.Settings[name])
 			if kept && !old.Settings[name].Equal(access.Settings[name]) {
-				value = setting(old.Settings[name]) + " -> " + value
+				value = inHCL(old.Settings[name]) + " -> " + value
 			}
 			p.line("      %s = %s", name, value)
 		}

@@ -17,6 +17,7 @@ import (
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/lifecycle"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/setting"
 )
 
 // generatedName is the file that orphans --generate writes.
@@ -105,7 +106,7 @@ func reference(parts ...string) hcl.Traversal {
 // accessValue writes an access as the block of its kind. Fields that only say
 // their default are left out.
 func accessValue(kind connector.Kind, access nhi.Values) cty.Value {
-	defaults, _ := connector.Complete(kind.Access, nhi.Values{})
+	defaults, _ := setting.Complete(kind.Access, nhi.Values{})
 	fields := map[string]cty.Value{}
 	for _, field := range kind.Access {
 		value, set := access[field.Name]
@@ -118,18 +119,18 @@ func accessValue(kind connector.Kind, access nhi.Values) cty.Value {
 	return cty.ObjectVal(fields)
 }
 
-func fieldValue(field connector.Field, value nhi.Value) cty.Value {
+func fieldValue(field setting.Field, value nhi.Value) cty.Value {
 	switch field.Type {
-	case connector.Bool:
+	case setting.Bool:
 		on, _ := strconv.ParseBool(value.Text())
 		return cty.BoolVal(on)
-	case connector.Strings:
+	case setting.Strings:
 		items := make([]cty.Value, 0, len(value.Items()))
 		for _, item := range value.Items() {
 			items = append(items, cty.StringVal(item))
 		}
 		return cty.TupleVal(items)
-	case connector.Map:
+	case setting.Map:
 		pairs := map[string]cty.Value{}
 		for _, item := range value.Items() {
 			key, text, _ := strings.Cut(item, "=")

@@ -11,6 +11,7 @@ import (
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector/builtin"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/setting"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/testserver"
 )
 
@@ -31,7 +32,7 @@ func scouted(sightings ...connector.Sighting) []connector.Kind {
 			continue
 		}
 		open := kind.Open
-		kinds[i].Open = func(ctx context.Context, settings connector.Settings) (connector.Connector, error) {
+		kinds[i].Open = func(ctx context.Context, settings setting.Settings) (connector.Connector, error) {
 			inner, err := open(ctx, settings)
 			return &scout{inner, sightings}, err
 		}

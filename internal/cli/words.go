@@ -20,7 +20,7 @@ func (a *app) privileges(access nhi.Access) []string {
 	}
 	words := make([]string, 0, len(access.Settings))
 	for _, name := range access.Settings.Names() {
-		words = append(words, name+" = "+setting(access.Settings[name]))
+		words = append(words, name+" = "+inHCL(access.Settings[name]))
 	}
 	return words
 }
@@ -55,8 +55,8 @@ func (a *app) summary(request nhi.Request) string {
 	return strings.Join(parts, "; ")
 }
 
-// setting writes the value of a setting as HCL would.
-func setting(value nhi.Value) string {
+// inHCL writes the value of a setting as HCL would.
+func inHCL(value nhi.Value) string {
 	if !value.IsList() {
 		return strconv.Quote(value.Text())
 	}

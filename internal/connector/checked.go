@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/setting"
 )
 
 // How long a guarded call may take: a base, more for each account, and a short
@@ -50,7 +51,7 @@ func WithGrace(grace time.Duration) Option {
 //     library wrapped may hold the secret again.
 //
 // The result is an Issuer if, and only if, inner is one.
-func Checked(kind Kind, name string, settings Settings, inner Connector, options ...Option) Connector {
+func Checked(kind Kind, name string, settings setting.Settings, inner Connector, options ...Option) Connector {
 	if name == "" {
 		name = kind.Name
 	}

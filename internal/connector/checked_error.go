@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/setting"
 )
 
 // sentinels are the errors that stay behind a guarded error.
@@ -62,7 +63,7 @@ func timedOut(err error) bool {
 // redactor takes secrets out of texts.
 type redactor struct{ replacer *strings.Replacer }
 
-func newRedactor(settings Settings) redactor {
+func newRedactor(settings setting.Settings) redactor {
 	var forms []string
 	for _, secret := range settings.Secrets {
 		forms = append(forms, SecretForms(secret)...)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/setting"
 )
 
 func TestCheckedStripsSecrets(t *testing.T) {
@@ -20,7 +21,7 @@ func TestCheckedStripsSecrets(t *testing.T) {
 	secret := "postgres://admin:" + url.QueryEscape(password) + "@db:5432/orders"
 	raw := "postgres://admin:c%ana#ry@db:5432/orders" // a URL that does not parse
 	pem := "-----BEGIN KEY-----\nQ2FuYXJ5Q2FuYXJ5\n-----END KEY-----\n"
-	settings := connector.Settings{Secrets: map[string]nhi.Secret{
+	settings := setting.Settings{Secrets: map[string]nhi.Secret{
 		"url": nhi.NewSecret(secret), "raw": nhi.NewSecret(raw), "parameter": nhi.NewSecret(parameter), "key": nhi.NewSecret(pem), "empty": nhi.NewSecret(""),
 	}}
 	leaks := []string{secret, password, url.QueryEscape(password), url.PathEscape(password), fmt.Sprintf("%q", password),

@@ -10,6 +10,7 @@ import (
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/setting"
 )
 
 func TestCheckedPassesThrough(t *testing.T) {
@@ -140,7 +141,7 @@ func TestCheckedRevokeEndsInAbsent(t *testing.T) {
 			t.Errorf("revoke in %q: %v, want %v", state, outcome.Err, want)
 		}
 	}
-	blind := connector.Checked(connector.Kind{Name: "external", Unobservable: true}, "", connector.Settings{}, &fake{effect: in(connector.Unknown)})
+	blind := connector.Checked(connector.Kind{Name: "external", Unobservable: true}, "", setting.Settings{}, &fake{effect: in(connector.Unknown)})
 	outcome := blind.Revoke(t.Context(), accounts(1))[0]
 	if outcome.Err != nil || outcome.State != connector.Unknown || outcome.Verified {
 		t.Errorf("revoke where nothing is observed: %+v, want unknown and not verified", outcome)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/setting"
 )
 
 // fake is a connector whose answers a test decides. It keeps a count of what
@@ -113,8 +114,8 @@ func accounts(n int) []connector.Account {
 }
 
 func guard(inner connector.Connector, options ...connector.Option) connector.Connector {
-	kind := connector.Kind{Name: "fake", Credential: []connector.Field{{Name: "password"}}}
-	return connector.Checked(kind, "orders", connector.Settings{}, inner, options...)
+	kind := connector.Kind{Name: "fake", Credential: []setting.Field{{Name: "password"}}}
+	return connector.Checked(kind, "orders", setting.Settings{}, inner, options...)
 }
 
 func enable(t *testing.T, c connector.Connector) connector.Outcome {

@@ -4,67 +4,26 @@ import (
 	"context"
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/setting"
 )
-
-// Type is the form of a field.
-type Type int
-
-// The types of a field, and how each is written as an nhi.Value.
-const (
-	String   Type = iota // one line
-	Strings              // a set of lines
-	Bool                 // true or false
-	Duration             // as nhi.FormatTTL writes it
-	Map                  // a set of key=value
-)
-
-// Field describes one setting of a system, of an access or of a credential.
-// The provider's schema, nhi.hcl, the docs and the request text follow from it.
-type Field struct {
-	Name        string
-	Type        Type
-	Description string // for the docs: one or two sentences
-	Required    bool
-	Secret      bool // never shown, never in a request text, an error or a log
-	// Late is a field that came after texts without it had been signed: where it
-	// is not set, it is left out, so that those texts stay as they are. It has
-	// no Default.
-	Late      bool
-	Privilege bool // a Strings field of which fewer items is less access
-	// Default is the canonical text of the value when it is not set; of a set,
-	// its items joined by commas. Empty text is the empty line or set.
-	Default string
-	// Check holds for one value, or for each item of a set. It is called with
-	// known values alone and returns nhi.ErrInvalid with what is wrong.
-	Check func(value string) error
-	// Canonical writes a value that people may write in several ways in the one
-	// way that is signed (a public key without its comment). Nil keeps it.
-	Canonical func(value string) (string, error)
-}
-
-// Settings are a system's settings: plain ones and secret ones.
-type Settings struct {
-	Values  nhi.Values
-	Secrets map[string]nhi.Secret
-}
 
 // Kind is one kind of target system, as data and two doors: Endpoint and Open.
 type Kind struct {
 	Name        string // the name of the block: "postgres"
 	Description string
-	Settings    []Field // of a system in the provider block
-	Access      []Field // of an access in an approval
-	Credential  []Field // of what nhi_credential issues; empty where it issues nothing
-	Options     []Field // of how it is to be issued; none of them Required
+	Settings    []setting.Field // of a system in the provider block
+	Access      []setting.Field // of an access in an approval
+	Credential  []setting.Field // of what nhi_credential issues; empty where it issues nothing
+	Options     []setting.Field // of how it is to be issued; none of them Required
 
 	// CheckSettings and CheckAccess hold across fields that passed their own
 	// checks. Nil where there is nothing to check. Errors are nhi.ErrInvalid.
-	CheckSettings func(Settings) error
+	CheckSettings func(setting.Settings) error
 	CheckAccess   func(nhi.Values) error
 	// Endpoint names the place that the settings lead to. It follows from the
 	// settings (and a key file that they name) alone: no network, no
 	// environment, no client's defaults. Policy compares it as a string.
-	Endpoint func(Settings) (string, error)
+	Endpoint func(setting.Settings) (string, error)
 	// Privileges says in words what an access gives ("role orders_ro"), sorted.
 	Privileges func(nhi.Values) []string
 	// Adopts says which existing account an access takes over. Nil where the
@@ -72,7 +31,7 @@ type Kind struct {
 	Adopts func(nhi.Values) Adoption
 	// Open prepares a connector. It does not wait for the system: what is
 	// unreachable shows at first use.
-	Open func(context.Context, Settings) (Connector, error)
+	Open func(context.Context, setting.Settings) (Connector, error)
 	// EnforcedBy says who ends the access at the end of its term:
 	// EnforcedByTarget or EnforcedByApply.
 	EnforcedBy string

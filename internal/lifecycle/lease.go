@@ -11,6 +11,7 @@ import (
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/ledger"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/setting"
 )
 
 // Lease names one activation of a grant: ID#ACTIVATION. It is what a
@@ -89,7 +90,7 @@ func (e *Engine) Issue(ctx context.Context, lease Lease, target string, ttl time
 // out the defaults.
 func (e *Engine) options(kind string, asked nhi.Values) (nhi.Values, error) {
 	described, _ := e.Systems.Kind(kind)
-	complete, errs := connector.Complete(described.Options, asked)
+	complete, errs := setting.Complete(described.Options, asked)
 	if len(errs) > 0 {
 		return nil, fmt.Errorf("options: %w", errs[0])
 	}

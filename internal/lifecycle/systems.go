@@ -11,6 +11,7 @@ import (
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/ledger"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/setting"
 )
 
 // ErrNoSystem says that the configuration names no such system, or not of
@@ -34,7 +35,7 @@ type Systems struct {
 type system struct {
 	name     string
 	kind     connector.Kind
-	settings connector.Settings
+	settings setting.Settings
 	endpoint string
 	unknown  bool
 	broken   error // why the settings lead nowhere
@@ -56,7 +57,7 @@ func NewSystems(kinds []connector.Kind) *Systems {
 
 // Add adds a system whose settings are known. The error is nhi.ErrInvalid
 // where they lead nowhere.
-func (s *Systems) Add(name, kind string, settings connector.Settings) error {
+func (s *Systems) Add(name, kind string, settings setting.Settings) error {
 	described, ok := s.kinds[kind]
 	if !ok || described.Endpoint == nil {
 		return fmt.Errorf("system %q is of no known kind %q: %w", name, kind, nhi.ErrInvalid)
@@ -72,7 +73,7 @@ func (s *Systems) Add(name, kind string, settings connector.Settings) error {
 // Configure adds a system from the plain values of its settings, secrets among
 // them, as a configuration has them. It is the one way from a block of the
 // provider or of nhi.hcl to a system, so that both lead to the same place. What
-// is wrong with the values comes back: a *connector.FieldError where it is about
+// is wrong with the values comes back: a *setting.FieldError where it is about
 // one of them, else nhi.ErrInvalid; then nothing is added. Values that are well
 // formed and lead nowhere (a key file that is missing) add a broken system: it
 // shows where the system is needed, and stops no removal elsewhere.
@@ -81,7 +82,7 @@ func (s *Systems) Configure(name, kind string, values nhi.Values) []error {
 	if !ok {
 		return []error{fmt.Errorf("system %q is of no known kind %q: %w", name, kind, nhi.ErrInvalid)}
 	}
-	complete, wrong := connector.Complete(described.Settings, values)
+	complete, wrong := setting.Complete(described.Settings, values)
 	errs := make([]error, 0, len(wrong))
 	for _, err := range wrong {
 		errs = append(errs, fmt.Errorf("system %q: %w", name, err))
@@ -89,7 +90,7 @@ func (s *Systems) Configure(name, kind string, values nhi.Values) []error {
 	if len(errs) > 0 {
 		return errs
 	}
-	settings := connector.Split(described.Settings, complete)
+	settings := setting.Split(described.Settings, complete)
 	if described.CheckSettings != nil {
 		if err := described.CheckSettings(settings); err != nil {
 			return []error{err}
@@ -203,7 +204,7 @@ func (s *Systems) open(ctx context.Context, target ledger.Target) (*opened, erro
 	if o, ok := s.opened[target.System]; ok {
 		return o, nil
 	}
-	kind, settings := s.kinds[target.Kind], connector.Settings{}
+	kind, settings := s.kinds[target.Kind], setting.Settings{}
 	if entry, ok := s.entries[target.System]; ok {
 		settings = entry.settings
 	}

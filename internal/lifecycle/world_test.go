@@ -21,6 +21,7 @@ import (
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/ledger/local"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/ledger/storetest"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/setting"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/signature"
 )
 
@@ -316,7 +317,7 @@ func (w *world) run(l *life) *Engine {
 	systems := NewSystems(w.fakeKinds(l))
 	lives.Store(systems, l)
 	for name, kind := range map[string]string{"one": "fake", "two": "fake", "three": "fake", "card": "fixed", "dark": "blind"} {
-		must(w.t, systems.Add(name, kind, connector.Settings{Values: nhi.Values{"name": nhi.Text(name)}}))
+		must(w.t, systems.Add(name, kind, setting.Settings{Values: nhi.Values{"name": nhi.Text(name)}}))
 	}
 	return New(Config{
 		OpenLedger: func(ctx context.Context) (*ledger.Ledger, error) {
@@ -360,16 +361,16 @@ func (w *world) fakeKinds(l *life) []connector.Kind {
 	kind := func(name string, open func(*fakeConnection) connector.Connector) connector.Kind {
 		return connector.Kind{
 			Name: name,
-			Access: []connector.Field{
-				{Name: "roles", Type: connector.Strings, Privilege: true}, {Name: "adopt", Late: true}, {Name: "on_revoke", Late: true},
+			Access: []setting.Field{
+				{Name: "roles", Type: setting.Strings, Privilege: true}, {Name: "adopt", Late: true}, {Name: "on_revoke", Late: true},
 			},
 			Adopts: func(access nhi.Values) connector.Adoption {
 				return connector.Adoption{Name: access.Text("adopt"), Disable: access.Text("on_revoke") == "disable"}
 			},
 			Privileges: func(access nhi.Values) []string { return access.Items("roles") },
-			Credential: []connector.Field{{Name: "password", Secret: true}},
-			Endpoint:   func(s connector.Settings) (string, error) { return s.Values.Text("name") + ":1", nil },
-			Open: func(_ context.Context, s connector.Settings) (connector.Connector, error) {
+			Credential: []setting.Field{{Name: "password", Secret: true}},
+			Endpoint:   func(s setting.Settings) (string, error) { return s.Values.Text("name") + ":1", nil },
+			Open: func(_ context.Context, s setting.Settings) (connector.Connector, error) {
 				return open(&fakeConnection{w.systems[s.Values.Text("name")], l}), nil
 			},
 		}

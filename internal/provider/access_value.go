@@ -13,6 +13,7 @@ import (
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/lifecycle"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/setting"
 )
 
 // accessValue writes the accesses of a request as the attribute that would ask
@@ -55,32 +56,32 @@ func nullAttributes(ctx context.Context, of map[string]attr.Type) map[string]att
 }
 
 // isDefault says whether a value is what stands there when nobody sets it.
-func isDefault(field connector.Field, value nhi.Value) bool {
+func isDefault(field setting.Field, value nhi.Value) bool {
 	if field.Required {
 		return false
 	}
-	complete, _ := connector.Complete([]connector.Field{field}, nil)
+	complete, _ := setting.Complete([]setting.Field{field}, nil)
 	written, set := complete[field.Name]
 	return set && written.Equal(value)
 }
 
 // fieldAttribute is fieldValue, backwards.
-func fieldAttribute(field connector.Field, value nhi.Value) attr.Value {
+func fieldAttribute(field setting.Field, value nhi.Value) attr.Value {
 	switch field.Type {
-	case connector.Strings:
+	case setting.Strings:
 		items := make([]attr.Value, 0, len(value.Items()))
 		for _, item := range value.Items() {
 			items = append(items, types.StringValue(item))
 		}
 		return types.SetValueMust(types.StringType, items)
-	case connector.Map:
+	case setting.Map:
 		items := map[string]attr.Value{}
 		for _, item := range value.Items() {
 			name, text, _ := strings.Cut(item, "=")
 			items[name] = types.StringValue(text)
 		}
 		return types.MapValueMust(types.StringType, items)
-	case connector.Bool:
+	case setting.Bool:
 		return types.BoolValue(value.Text() == "true")
 	default:
 		return types.StringValue(value.Text())
@@ -127,7 +128,7 @@ func keptAccess(ctx context.Context, planned, held types.Object, kinds []connect
 
 // sameFields returns the held ones of the fields that are set in both and mean
 // the same.
-func sameFields(planned, held map[string]attr.Value, fields []connector.Field) map[string]attr.Value {
+func sameFields(planned, held map[string]attr.Value, fields []setting.Field) map[string]attr.Value {
 	same := map[string]attr.Value{}
 	for _, field := range fields {
 		now, was := planned[field.Name], held[field.Name]
@@ -139,9 +140,9 @@ func sameFields(planned, held map[string]attr.Value, fields []connector.Field) m
 		if !known || !oldKnown {
 			continue
 		}
-		one := []connector.Field{field}
-		written, errs := connector.Complete(one, nhi.Values{field.Name: value})
-		before, oldErrs := connector.Complete(one, nhi.Values{field.Name: old})
+		one := []setting.Field{field}
+		written, errs := setting.Complete(one, nhi.Values{field.Name: value})
+		before, oldErrs := setting.Complete(one, nhi.Values{field.Name: old})
 		if len(errs)+len(oldErrs) == 0 && written.Equal(before) {
 			same[field.Name] = was
 		}

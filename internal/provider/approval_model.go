@@ -13,6 +13,7 @@ import (
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/lifecycle"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/setting"
 )
 
 // approvalModel is nhi_approval in Terraform.
@@ -135,7 +136,7 @@ func readAccess(object types.Object, kinds []connector.Kind, at path.Path, diags
 	for _, name := range unknowns {
 		delete(values, name)
 	}
-	complete, errs := connector.Complete(kind.Access, values)
+	complete, errs := setting.Complete(kind.Access, values)
 	for _, err := range errs {
 		if !slices.Contains(unknowns, err.Field) {
 			diags.AddAttributeError(at.AtName(kind.Name).AtName(err.Field), "Invalid access", sentence(err))

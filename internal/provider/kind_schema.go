@@ -7,6 +7,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/setting"
 )
 
 // systemAttributes describes a system in the provider block: one optional
@@ -27,14 +28,14 @@ func systemAttributes(kinds []connector.Kind) map[string]provider.Attribute {
 	return attributes
 }
 
-func settingAttribute(field connector.Field) provider.Attribute {
+func settingAttribute(field setting.Field) provider.Attribute {
 	about := describe(field)
 	switch field.Type {
-	case connector.Strings:
+	case setting.Strings:
 		return provider.SetAttribute{Optional: true, Sensitive: field.Secret, MarkdownDescription: about, ElementType: types.StringType}
-	case connector.Map:
+	case setting.Map:
 		return provider.MapAttribute{Optional: true, Sensitive: field.Secret, MarkdownDescription: about, ElementType: types.StringType}
-	case connector.Bool:
+	case setting.Bool:
 		return provider.BoolAttribute{Optional: true, Sensitive: field.Secret, MarkdownDescription: about}
 	default:
 		return provider.StringAttribute{Optional: true, Sensitive: field.Secret, MarkdownDescription: about}
@@ -60,14 +61,14 @@ func accessAttributes(kinds []connector.Kind) map[string]resource.Attribute {
 	return attributes
 }
 
-func accessAttribute(field connector.Field) resource.Attribute {
+func accessAttribute(field setting.Field) resource.Attribute {
 	about := describe(field)
 	switch field.Type {
-	case connector.Strings:
+	case setting.Strings:
 		return resource.SetAttribute{Optional: true, MarkdownDescription: about, ElementType: types.StringType}
-	case connector.Map:
+	case setting.Map:
 		return resource.MapAttribute{Optional: true, MarkdownDescription: about, ElementType: types.StringType}
-	case connector.Bool:
+	case setting.Bool:
 		return resource.BoolAttribute{Optional: true, MarkdownDescription: about}
 	default:
 		return resource.StringAttribute{Optional: true, MarkdownDescription: about}
@@ -90,7 +91,7 @@ func credentialAttributes(kinds []connector.Kind) map[string]ephemeral.Attribute
 	return attributes
 }
 
-func describe(field connector.Field) string {
+func describe(field setting.Field) string {
 	about := field.Description
 	if field.Required {
 		about += " Required."

@@ -12,6 +12,7 @@ import (
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/setting"
 )
 
 // chosen returns the one kind whose block is set in object. Several or none
@@ -53,7 +54,7 @@ func kindNames(kinds []connector.Kind) []string {
 
 // fieldValues reads the plain values of a block. Null ones are left out, and
 // the names of the unknown ones come back beside them.
-func fieldValues(block types.Object, fields []connector.Field) (values nhi.Values, unknown []string) {
+func fieldValues(block types.Object, fields []setting.Field) (values nhi.Values, unknown []string) {
 	values = nhi.Values{}
 	for _, field := range fields {
 		attribute, ok := block.Attributes()[field.Name]

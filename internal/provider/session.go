@@ -16,12 +16,12 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types/basetypes"
 	"golang.org/x/crypto/ssh"
 
-	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/ledger"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/ledger/local"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/lifecycle"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/policy"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/setting"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/signature"
 )
 
@@ -174,7 +174,7 @@ func (p *Provider) addSystem(systems *lifecycle.Systems, name string, object typ
 		return
 	}
 	for _, err := range systems.Configure(name, kind.Name, values) {
-		var field *connector.FieldError
+		var field *setting.FieldError
 		if errors.As(err, &field) {
 			diags.AddAttributeError(at.AtName(kind.Name).AtName(field.Field), "Invalid setting", sentence(err))
 			continue

@@ -16,12 +16,13 @@ import (
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/setting"
 )
 
 // Setup is what the suite must know of one kind and of a running system.
 type Setup struct {
 	Kind     connector.Kind
-	Settings connector.Settings
+	Settings setting.Settings
 
 	// Access returns a valid access, every setting written out in canonical
 	// form. Two calls may return the same.
@@ -40,7 +41,7 @@ type Setup struct {
 	Fingerprint func(t *testing.T) string
 	// Unreachable returns the settings of a system that does not answer.
 	// Every secret of Settings must be in it too.
-	Unreachable func(t *testing.T) connector.Settings
+	Unreachable func(t *testing.T) setting.Settings
 	// Foreign puts an object of somebody else's on the target under the
 	// account's name, and returns a function that says whether it is still as
 	// it was. Nil needs a reason in Skip["foreign object"].
@@ -126,7 +127,7 @@ func (s *suite) open(t *testing.T) connector.Connector {
 	return s.openWith(t, s.Settings)
 }
 
-func (s *suite) openWith(t *testing.T, settings connector.Settings) connector.Connector {
+func (s *suite) openWith(t *testing.T, settings setting.Settings) connector.Connector {
 	t.Helper()
 	inner, err := s.Kind.Open(t.Context(), settings)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/setting"
 )
 
 func kindIsSane(t *testing.T, s *suite) {
@@ -24,7 +25,7 @@ func kindIsSane(t *testing.T, s *suite) {
 	if (kind.Endpoint == nil) != (kind.Name == nhi.KindExternal) {
 		t.Error("a kind has an Endpoint, and external has none")
 	}
-	for what, fields := range map[string][]connector.Field{"settings": kind.Settings, "access": kind.Access, "credential": kind.Credential, "options": kind.Options} {
+	for what, fields := range map[string][]setting.Field{"settings": kind.Settings, "access": kind.Access, "credential": kind.Credential, "options": kind.Options} {
 		seen := map[string]bool{}
 		for _, field := range fields {
 			if seen[field.Name] {
@@ -53,7 +54,7 @@ func kindIsSane(t *testing.T, s *suite) {
 	checkEndpoint(t, s)
 }
 
-func checkField(t *testing.T, what string, field connector.Field) {
+func checkField(t *testing.T, what string, field setting.Field) {
 	t.Helper()
 	if err := nhi.CheckName(field.Name); err != nil || strings.Contains(field.Name, "-") {
 		t.Errorf("%s: field %q is no name for an argument: %v", what, field.Name, err)
@@ -67,7 +68,7 @@ func checkField(t *testing.T, what string, field connector.Field) {
 	if field.Secret && what == "access" {
 		t.Errorf("%s: %s is secret, and would stand in a request text", what, field.Name)
 	}
-	if field.Privilege && (what != "access" || field.Type != connector.Strings) {
+	if field.Privilege && (what != "access" || field.Type != setting.Strings) {
 		t.Errorf("%s: %s is a privilege, and no set in an access", what, field.Name)
 	}
 	if field.Required && (field.Default != "" || what == "options") {
@@ -94,14 +95,14 @@ func checkField(t *testing.T, what string, field connector.Field) {
 // every field written out in its canonical way.
 func checkAccessValues(t *testing.T, kind connector.Kind, values nhi.Values) {
 	t.Helper()
-	complete, errs := connector.Complete(kind.Access, values)
+	complete, errs := setting.Complete(kind.Access, values)
 	for _, err := range errs {
 		t.Errorf("the setup's access: %v", err)
 	}
 	if len(errs) == 0 && !complete.Equal(values) {
 		t.Errorf("the setup's access is %v, and %v when it is written out", values, complete)
 	}
-	again, errs := connector.Complete(kind.Access, complete)
+	again, errs := setting.Complete(kind.Access, complete)
 	if len(errs) > 0 || !again.Equal(complete) {
 		t.Errorf("the canonical access %v is not canonical: %v, %v", complete, again, errs)
 	}
@@ -166,7 +167,7 @@ var hostileValues = []struct {
 
 func hostileAccessIsRefused(t *testing.T, s *suite) {
 	for _, field := range s.Kind.Access {
-		if field.Type == connector.Bool || field.Type == connector.Duration {
+		if field.Type == setting.Bool || field.Type == setting.Duration {
 			continue
 		}
 		for _, hostile := range hostileValues {
@@ -177,7 +178,7 @@ func hostileAccessIsRefused(t *testing.T, s *suite) {
 			if field.IsSet() {
 				value = nhi.List(hostile.text)
 			}
-			_, errs := connector.Complete([]connector.Field{field}, nhi.Values{field.Name: value})
+			_, errs := setting.Complete([]setting.Field{field}, nhi.Values{field.Name: value})
 			if len(errs) != 1 || !errors.Is(errs[0], nhi.ErrInvalid) {
 				t.Errorf("%s accepts %s: %v", field.Name, hostile.name, errs)
 			} else if n := len(errs[0].Error()); n > 1000 {

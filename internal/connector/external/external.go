@@ -9,6 +9,7 @@ import (
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/setting"
 )
 
 const accessDescription = "description"
@@ -18,14 +19,14 @@ func Kind() connector.Kind {
 	return connector.Kind{
 		Name:        nhi.KindExternal,
 		Description: "Access that somebody else gives: approval, expiry and `active` are the point. Nothing is done or checked on any system.",
-		Access: []connector.Field{{
-			Name: accessDescription, Type: connector.String, Required: true, Check: nhi.CheckText,
+		Access: []setting.Field{{
+			Name: accessDescription, Type: setting.String, Required: true, Check: nhi.CheckText,
 			Description: "What the access is, in words that an approver understands.",
 		}},
 		Privileges:   func(access nhi.Values) []string { return []string{access.Text(accessDescription)} },
 		EnforcedBy:   connector.EnforcedByApply,
 		Unobservable: true,
-		Open: func(context.Context, connector.Settings) (connector.Connector, error) {
+		Open: func(context.Context, setting.Settings) (connector.Connector, error) {
 			return nowhere{}, nil
 		},
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/setting"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/testserver"
 )
 
@@ -84,7 +85,7 @@ func TestSwappedRoleRollsBack(t *testing.T) {
 	server := testserver.Postgres(t)
 	readers := server.Prefix() + "readers"
 	server.Exec("CREATE ROLE " + readers)
-	opened, err := open(t.Context(), connector.Settings{Secrets: map[string]nhi.Secret{settingURL: nhi.NewSecret(server.URL(""))}})
+	opened, err := open(t.Context(), setting.Settings{Secrets: map[string]nhi.Secret{settingURL: nhi.NewSecret(server.URL(""))}})
 	if err != nil {
 		t.Fatal(err)
 	}

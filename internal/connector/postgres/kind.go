@@ -14,6 +14,7 @@ import (
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/setting"
 )
 
 // The names of settings, of the access and of a credential's values.
@@ -39,8 +40,8 @@ func Kind() connector.Kind {
 	return connector.Kind{
 		Name:        "postgres",
 		Description: "PostgreSQL: membership in existing roles, and login roles that end by themselves.",
-		Settings: []connector.Field{{
-			Name: settingURL, Type: connector.String, Required: true, Secret: true,
+		Settings: []setting.Field{{
+			Name: settingURL, Type: setting.String, Required: true, Secret: true,
 			Description: "postgres://ADMIN:PASSWORD@HOST:PORT/DATABASE of a role that may create roles, grant the approved ones " +
 				"and end sessions: a superuser, or CREATEROLE with membership in pg_signal_backend. One host; the port is 5432 " +
 				"where none is given. sslmode is verify-full unless the URL says disable, require or verify-ca. Also: " +
@@ -48,27 +49,27 @@ func Kind() connector.Kind {
 				"service files and password files are not read.",
 			Check: func(value string) error { _, err := parseAddress(value); return err },
 		}, {
-			Name: settingHeir, Type: connector.String,
+			Name: settingHeir, Type: setting.String,
 			Description: "An existing role that gets what a grant's roles own in the URL's database when they are dropped, and when " +
 				"an account is taken over; privileges that were given to them directly are then taken away. A superuser is refused. " +
 				"Empty: a role that owns something is not dropped.",
 			Check: checkOwnName,
 		}},
-		Access: []connector.Field{{
-			Name: settingRoles, Type: connector.Strings, Required: true, Privilege: true,
+		Access: []setting.Field{{
+			Name: settingRoles, Type: setting.Strings, Required: true, Privilege: true,
 			Description: "The existing roles that the account becomes a member of. A role that is or leads to a superuser is refused.",
 			Check:       checkRole,
 		}, {
-			Name: settingAdopt, Type: connector.String, Late: true,
+			Name: settingAdopt, Type: setting.String, Late: true,
 			Description: "An existing role that is taken over as the account. Its name and password stay; other roles, attributes, " +
 				"members and privileges are taken away when the grant becomes active.",
 			Check: checkOwnName,
 		}, {
-			Name: settingEnd, Type: connector.String, Late: true,
+			Name: settingEnd, Type: setting.String, Late: true,
 			Description: "What becomes of a role that was taken over: disable (no login, no password, no roles; it stays) or delete.",
 			Check:       checkOnRevoke,
 		}},
-		Credential: []connector.Field{
+		Credential: []setting.Field{
 			{Name: fieldUsername, Description: "The login role."},
 			{Name: fieldPassword, Secret: true, Description: "Its password."},
 			{Name: fieldHost, Description: "The server's host."},
@@ -76,9 +77,9 @@ func Kind() connector.Kind {
 			{Name: fieldDatabase, Description: "The database of the system's URL."},
 			{Name: settingURL, Secret: true, Description: "All of it as one postgres:// URL, with the system's sslmode and sslrootcert."},
 		},
-		CheckSettings: func(settings connector.Settings) error { _, err := settingsAddress(settings); return err },
+		CheckSettings: func(settings setting.Settings) error { _, err := settingsAddress(settings); return err },
 		CheckAccess:   checkAccess,
-		Endpoint: func(settings connector.Settings) (string, error) {
+		Endpoint: func(settings setting.Settings) (string, error) {
 			at, err := settingsAddress(settings)
 			if err != nil {
 				return "", err
@@ -93,7 +94,7 @@ func Kind() connector.Kind {
 	}
 }
 
-func settingsAddress(settings connector.Settings) (address, error) {
+func settingsAddress(settings setting.Settings) (address, error) {
 	return parseAddress(settings.Secrets[settingURL].Reveal())
 }
 

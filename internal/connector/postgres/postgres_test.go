@@ -15,6 +15,7 @@ import (
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector/connectortest"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector/postgres"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/setting"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/testserver"
 )
 
@@ -38,7 +39,7 @@ func TestConnector(t *testing.T) {
 			return canRead(t, url, "orders")
 		},
 		Fingerprint: func(*testing.T) string { return fingerprint(server) },
-		Unreachable: func(t *testing.T) connector.Settings {
+		Unreachable: func(t *testing.T) setting.Settings {
 			return settings("postgres://nhi_admin:" + server.Password() + "@127.0.0.1:" + strconv.Itoa(testserver.FreePort(t)) +
 				"/" + server.Database() + "?sslmode=disable")
 		},
@@ -87,8 +88,8 @@ func existing(t *testing.T, server *testserver.PostgresServer) connectortest.Exi
 	}
 }
 
-func settings(url string) connector.Settings {
-	return connector.Settings{Values: nhi.Values{}, Secrets: map[string]nhi.Secret{"url": nhi.NewSecret(url)}}
+func settings(url string) setting.Settings {
+	return setting.Settings{Values: nhi.Values{}, Secrets: map[string]nhi.Secret{"url": nhi.NewSecret(url)}}
 }
 
 func access(roles ...string) nhi.Values { return nhi.Values{"roles": nhi.List(roles...)} }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/setting"
 )
 
 var (
@@ -26,7 +27,7 @@ type system struct {
 }
 
 // open prepares the pool. Nothing is dialled before the first use.
-func open(ctx context.Context, settings connector.Settings) (connector.Connector, error) {
+func open(ctx context.Context, settings setting.Settings) (connector.Connector, error) {
 	at, err := settingsAddress(settings)
 	if err != nil {
 		return nil, err

@@ -23,6 +23,7 @@ import (
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector/ssh"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/setting"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/testserver"
 )
 
@@ -38,7 +39,7 @@ func line(t *testing.T, public any) string {
 func complete(name string, value nhi.Value) (nhi.Value, error) {
 	for _, field := range ssh.Kind().Access {
 		if field.Name == name {
-			values, errs := connector.Complete([]connector.Field{field}, nhi.Values{name: value})
+			values, errs := setting.Complete([]setting.Field{field}, nhi.Values{name: value})
 			if len(errs) > 0 {
 				return nhi.Value{}, errs[0]
 			}
@@ -131,7 +132,7 @@ func TestAccessValues(t *testing.T) {
 	if value, err := complete("source_addresses", nhi.List("2001:DB8:0::/32")); err != nil || value.Items()[0] != "2001:db8::/32" {
 		t.Errorf("a network became %v, %v", value, err)
 	}
-	values, errs := connector.Complete(ssh.Kind().Access, nhi.Values{
+	values, errs := setting.Complete(ssh.Kind().Access, nhi.Values{
 		"principals": nhi.List("deploy"), "public_key": nhi.Text(paper(t).access().Text("public_key")),
 	})
 	if len(errs) > 0 || !slices.Equal(values.Items("extensions"), []string{"permit-pty"}) {
@@ -184,7 +185,7 @@ func TestSettings(t *testing.T) {
 	if err := kind.CheckSettings(w.unprobed("krl")); err != nil {
 		t.Errorf("good settings: %v", err)
 	}
-	for name, settings := range map[string]connector.Settings{
+	for name, settings := range map[string]setting.Settings{
 		"no key":                      w.with(nhi.Values{"ca_key_file": nhi.Text("")}),
 		"no list":                     w.with(nhi.Values{"krl_file": nhi.Text("")}),
 		"a probe without hosts' keys": w.with(nhi.Values{"probe": nhi.List("a:22"), "known_hosts_file": nhi.Text("")}),

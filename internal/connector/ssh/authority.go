@@ -11,8 +11,8 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
-	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/setting"
 )
 
 // maxKeyFile bounds a key file, in bytes.
@@ -23,7 +23,7 @@ var caTypes = []string{ssh.KeyAlgoED25519, ssh.KeyAlgoECDSA256, ssh.KeyAlgoECDSA
 
 // endpoint names a CA by the fingerprint of its key, as ssh-keygen -l shows
 // it. It reads the key file and nothing else.
-func endpoint(settings connector.Settings) (string, error) {
+func endpoint(settings setting.Settings) (string, error) {
 	read, err := readConfig(settings)
 	if err != nil {
 		return "", err

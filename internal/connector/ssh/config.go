@@ -8,8 +8,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/setting"
 )
 
 // config are the settings of one system, with paths expanded.
@@ -23,7 +23,7 @@ type config struct {
 }
 
 // readConfig reads and checks settings. Errors are nhi.ErrInvalid.
-func readConfig(settings connector.Settings) (config, error) {
+func readConfig(settings setting.Settings) (config, error) {
 	values := settings.Values
 	read := config{hosts: values.Items(settingProbe), probeUser: values.Text(settingProbeUser), confirm: values.Text(settingConfirm)}
 	for name, to := range map[string]*string{

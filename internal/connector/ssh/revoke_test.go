@@ -13,6 +13,7 @@ import (
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector/ssh"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/setting"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/testserver"
 )
 
@@ -135,7 +136,7 @@ func TestHostWithoutOurList(t *testing.T) {
 }
 
 // both are settings that probe the world's server and another one.
-func (w *world) both(t *testing.T, other *testserver.SSHServer) connector.Settings {
+func (w *world) both(t *testing.T, other *testserver.SSHServer) setting.Settings {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "known_hosts")
 	lines := knownhosts.Line([]string{w.server.Address}, w.server.HostKey) + "\n" + knownhosts.Line([]string{other.Address}, other.HostKey) + "\n"

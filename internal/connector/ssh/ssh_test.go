@@ -17,6 +17,7 @@ import (
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector/connectortest"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector/ssh"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/setting"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/testserver"
 )
 
@@ -33,8 +34,8 @@ func newWorld(t *testing.T) *world {
 }
 
 // settings are those of a system that probes the server.
-func (w *world) settings() connector.Settings {
-	return connector.Settings{Values: nhi.Values{
+func (w *world) settings() setting.Settings {
+	return setting.Settings{Values: nhi.Values{
 		"ca_key_file":      nhi.Text(w.server.CAKeyFile),
 		"krl_file":         nhi.Text(w.server.KRLFile),
 		"probe":            nhi.List(w.server.Address),
@@ -43,7 +44,7 @@ func (w *world) settings() connector.Settings {
 }
 
 // with returns settings with other values.
-func (w *world) with(changes nhi.Values) connector.Settings {
+func (w *world) with(changes nhi.Values) setting.Settings {
 	settings := w.settings()
 	for name, value := range changes {
 		settings.Values[name] = value
@@ -52,7 +53,7 @@ func (w *world) with(changes nhi.Values) connector.Settings {
 }
 
 // unprobed are settings without hosts to ask.
-func (w *world) unprobed(confirm string) connector.Settings {
+func (w *world) unprobed(confirm string) setting.Settings {
 	return w.with(nhi.Values{"probe": nhi.List(), "known_hosts_file": nhi.Text(""), "confirm": nhi.Text(confirm)})
 }
 
@@ -109,7 +110,7 @@ func TestConnector(t *testing.T) {
 			return w.works(t, certificate)
 		},
 		Fingerprint: w.fingerprint,
-		Unreachable: func(t *testing.T) connector.Settings {
+		Unreachable: func(t *testing.T) setting.Settings {
 			return w.with(nhi.Values{
 				"krl_file": nhi.Text(filepath.Join(t.TempDir(), "no such folder", "revoked.krl")),
 				"probe":    nhi.List(fmt.Sprintf("127.0.0.1:%d", testserver.FreePort(t))),
@@ -142,7 +143,7 @@ func (w *world) account(t *testing.T, ttl time.Duration, access nhi.Values) conn
 	}
 }
 
-func open(t *testing.T, kind connector.Kind, settings connector.Settings) connector.Connector {
+func open(t *testing.T, kind connector.Kind, settings setting.Settings) connector.Connector {
 	t.Helper()
 	inner, err := kind.Open(t.Context(), settings)
 	if err != nil {

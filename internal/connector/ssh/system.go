@@ -10,6 +10,7 @@ import (
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/setting"
 )
 
 var (
@@ -25,7 +26,7 @@ type system struct {
 }
 
 // open prepares a system. Files are read at first use.
-func open(settings connector.Settings, now func() time.Time) (connector.Connector, error) {
+func open(settings setting.Settings, now func() time.Time) (connector.Connector, error) {
 	read, err := readConfig(settings)
 	if err != nil {
 		return nil, err

@@ -9,8 +9,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/setting"
 )
 
 // address is where one system leads: a server, a namespace and a mount.
@@ -43,7 +43,7 @@ func (a address) endpoint() string {
 
 // parseAddress reads the settings strictly, and looks at nothing else. Errors
 // are nhi.ErrInvalid.
-func parseAddress(settings connector.Settings) (address, error) {
+func parseAddress(settings setting.Settings) (address, error) {
 	a := address{namespace: settings.Values.Text(settingNamespace), mount: settings.Values.Text(settingMount)}
 	if a.mount == "" {
 		a.mount = "approle"

@@ -10,12 +10,12 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector/vault"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/setting"
 )
 
-func settingsOf(url, namespace, mount string) connector.Settings {
+func settingsOf(url, namespace, mount string) setting.Settings {
 	values := nhi.Values{"url": nhi.Text(url)}
 	if namespace != "" {
 		values["namespace"] = nhi.Text(namespace)
@@ -23,7 +23,7 @@ func settingsOf(url, namespace, mount string) connector.Settings {
 	if mount != "" {
 		values["approle_mount"] = nhi.Text(mount)
 	}
-	return connector.Settings{Values: values, Secrets: map[string]nhi.Secret{"token": nhi.NewSecret("x")}}
+	return setting.Settings{Values: values, Secrets: map[string]nhi.Secret{"token": nhi.NewSecret("x")}}
 }
 
 func TestEndpoints(t *testing.T) {
@@ -71,7 +71,7 @@ func TestPolicyNames(t *testing.T) {
 		"a b": "", "a*": "", "a+": "", "a%2fb": "", "a?b": "", "ä": "",
 	} {
 		values := nhi.Values{"policies": nhi.List(policy)}
-		complete, errs := connector.Complete(vault.Kind().Access, values)
+		complete, errs := setting.Complete(vault.Kind().Access, values)
 		if (len(errs) > 0) != (want == "") || want != "" && complete.Items("policies")[0] != want {
 			t.Errorf("%q: %v, %v, want %q", policy, complete, errs, want)
 		}

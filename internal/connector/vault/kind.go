@@ -19,6 +19,7 @@ import (
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/setting"
 )
 
 // The names of settings, of the access, of options and of a credential's values.
@@ -60,18 +61,18 @@ func Kind() connector.Kind {
 		Access:      accessFields(),
 		Options:     optionFields(),
 		Credential:  credentialFields(),
-		CheckSettings: func(settings connector.Settings) error {
+		CheckSettings: func(settings setting.Settings) error {
 			_, err := parseAddress(settings)
 			return err
 		},
 		CheckAccess: checkAccess,
-		Endpoint: func(settings connector.Settings) (string, error) {
+		Endpoint: func(settings setting.Settings) (string, error) {
 			at, err := parseAddress(settings)
 			return at.endpoint(), err
 		},
 		Privileges: privileges,
 		Adopts:     adoption,
-		Open: func(_ context.Context, settings connector.Settings) (connector.Connector, error) {
+		Open: func(_ context.Context, settings setting.Settings) (connector.Connector, error) {
 			return open(settings, time.Now)
 		},
 		// Secret ids end with the term by themselves, but a token that was got
@@ -81,73 +82,73 @@ func Kind() connector.Kind {
 	}
 }
 
-func settingFields() []connector.Field {
-	return []connector.Field{
+func settingFields() []setting.Field {
+	return []setting.Field{
 		{
-			Name: settingURL, Type: connector.String, Required: true, Check: checkURL,
+			Name: settingURL, Type: setting.String, Required: true, Check: checkURL,
 			Description: "https://HOST:PORT of the active node, or of what leads to it; the port is 443 where none is given. Plain http " +
 				"is for loopback addresses alone. Redirects are not followed. VAULT_* environment variables, proxies and token files are not read.",
 		},
 		{
-			Name: settingToken, Type: connector.String, Required: true, Secret: true, Check: checkToken,
+			Name: settingToken, Type: setting.String, Required: true, Secret: true, Check: checkToken,
 			Description: "A token that may manage entities, this AppRole mount and tokens: the guide has its policy.",
 		},
-		{Name: settingNamespace, Type: connector.String, Check: checkNamespace, Description: "The namespace, in Vault Enterprise."},
+		{Name: settingNamespace, Type: setting.String, Check: checkNamespace, Description: "The namespace, in Vault Enterprise."},
 		{
-			Name: settingMount, Type: connector.String, Default: "approle", Check: checkMount,
+			Name: settingMount, Type: setting.String, Default: "approle", Check: checkMount,
 			Description: "Where the AppRole auth method is mounted, below auth/.",
 		},
 		{
-			Name: settingCACert, Type: connector.String, Check: nhi.CheckText,
+			Name: settingCACert, Type: setting.String, Check: nhi.CheckText,
 			Description: "A PEM file of the authorities that sign the server's certificate. Without it, the system's own.",
 		},
 	}
 }
 
-func accessFields() []connector.Field {
-	return []connector.Field{
+func accessFields() []setting.Field {
+	return []setting.Field{
 		{
-			Name: accessPolicies, Type: connector.Strings, Required: true, Privilege: true, Check: checkPolicy, Canonical: canonicalPolicy,
+			Name: accessPolicies, Type: setting.Strings, Required: true, Privilege: true, Check: checkPolicy, Canonical: canonicalPolicy,
 			Description: "The existing ACL policies that tokens get, and no others: default only where it is named. Their text is " +
 				"remembered at activation, and the plan warns when it changes. root is refused.",
 		},
 		{
-			Name: accessTokenTTL, Type: connector.Duration, Default: "1h", Check: checkTokenTTL, Canonical: canonicalTTL,
+			Name: accessTokenTTL, Type: setting.Duration, Default: "1h", Check: checkTokenTTL, Canonical: canonicalTTL,
 			Description: "How long a token lives at most, renewals included: up to 24h. One that was got just before the term ends lives on for that long, unless an apply revokes it.",
 		},
 		{
-			Name: accessAdopt, Type: connector.String, Late: true, Check: checkRoleName, Canonical: canonicalRoleName,
+			Name: accessAdopt, Type: setting.String, Late: true, Check: checkRoleName, Canonical: canonicalRoleName,
 			Description: "The name of an existing AppRole to take over. Its role id and its secret ids stay as they are; what else it gives and is not approved is taken away at activation.",
 		},
 		{
-			Name: accessOnRevoke, Type: connector.String, Late: true, Check: checkOnRevoke,
+			Name: accessOnRevoke, Type: setting.String, Late: true, Check: checkOnRevoke,
 			Description: "What becomes of an AppRole that was taken over when the access ends: \"disable\" shuts it and keeps it, \"delete\" removes it. Required with adopt.",
 		},
 	}
 }
 
-func optionFields() []connector.Field {
-	return []connector.Field{
+func optionFields() []setting.Field {
+	return []setting.Field{
 		{
-			Name: optionForm, Type: connector.String, Default: formSecretID, Check: checkForm,
+			Name: optionForm, Type: setting.String, Default: formSecretID, Check: checkForm,
 			Description: "\"secret_id\" (the default) for a machine that logs in by itself, or \"token\" for a token that was logged in already.",
 		},
 		{
-			Name: optionWrapTTL, Type: connector.Duration, Check: checkWrapTTL, Canonical: canonicalTTL,
+			Name: optionWrapTTL, Type: setting.Duration, Check: checkWrapTTL, Canonical: canonicalTTL,
 			Description: "Wraps the secret id in a token that can be unwrapped once, within this time: wrapping_token is set, and secret_id is empty.",
 		},
 	}
 }
 
-func credentialFields() []connector.Field {
-	return []connector.Field{
-		{Name: fieldURL, Type: connector.String, Description: "Where Vault is."},
-		{Name: fieldNamespace, Type: connector.String, Description: "The namespace; empty where there is none."},
-		{Name: fieldMount, Type: connector.String, Description: "Where the AppRole auth method is mounted, below auth/."},
-		{Name: fieldRoleID, Type: connector.String, Description: "The role id to log in with."},
-		{Name: fieldSecretID, Type: connector.String, Secret: true, Description: "The secret id to log in with; empty for a token, and where it is wrapped."},
-		{Name: fieldWrapping, Type: connector.String, Secret: true, Description: "The token that unwraps the secret id, once."},
-		{Name: fieldToken, Type: connector.String, Secret: true, Description: "The token; empty for a secret id."},
-		{Name: fieldAccessor, Type: connector.String, Description: "The accessor of the secret id, or of the token."},
+func credentialFields() []setting.Field {
+	return []setting.Field{
+		{Name: fieldURL, Type: setting.String, Description: "Where Vault is."},
+		{Name: fieldNamespace, Type: setting.String, Description: "The namespace; empty where there is none."},
+		{Name: fieldMount, Type: setting.String, Description: "Where the AppRole auth method is mounted, below auth/."},
+		{Name: fieldRoleID, Type: setting.String, Description: "The role id to log in with."},
+		{Name: fieldSecretID, Type: setting.String, Secret: true, Description: "The secret id to log in with; empty for a token, and where it is wrapped."},
+		{Name: fieldWrapping, Type: setting.String, Secret: true, Description: "The token that unwraps the secret id, once."},
+		{Name: fieldToken, Type: setting.String, Secret: true, Description: "The token; empty for a secret id."},
+		{Name: fieldAccessor, Type: setting.String, Description: "The accessor of the secret id, or of the token."},
 	}
 }

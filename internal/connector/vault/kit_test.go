@@ -18,6 +18,7 @@ import (
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector/vault"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/setting"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/testserver"
 )
 
@@ -59,14 +60,14 @@ func (b *bench) mustDo(err error) {
 	}
 }
 
-func (b *bench) settings() connector.Settings {
-	return connector.Settings{
+func (b *bench) settings() setting.Settings {
+	return setting.Settings{
 		Values:  nhi.Values{"url": nhi.Text(b.Address()), "approle_mount": nhi.Text(b.mount)},
 		Secrets: map[string]nhi.Secret{"token": nhi.NewSecret(b.Token())},
 	}
 }
 
-func (b *bench) open(settings connector.Settings) connector.Connector {
+func (b *bench) open(settings setting.Settings) connector.Connector {
 	b.t.Helper()
 	system, err := vault.Kind().Open(b.t.Context(), settings)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/setting"
 )
 
 // width is how many accounts are looked at or changed at a time.
@@ -27,7 +28,7 @@ type system struct {
 }
 
 // open reads the settings. Vault is not asked before the first use.
-func open(settings connector.Settings, now func() time.Time) (connector.Connector, error) {
+func open(settings setting.Settings, now func() time.Time) (connector.Connector, error) {
 	at, err := parseAddress(settings)
 	if err != nil {
 		return nil, err

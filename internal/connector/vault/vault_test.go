@@ -8,6 +8,7 @@ import (
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector/connectortest"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector/vault"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/setting"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/testserver"
 )
 
@@ -25,7 +26,7 @@ func TestConnector(t *testing.T) {
 			return b.on(t).works(account, credential)
 		},
 		Fingerprint: func(t *testing.T) string { return b.on(t).fingerprint() },
-		Unreachable: func(t *testing.T) connector.Settings {
+		Unreachable: func(t *testing.T) setting.Settings {
 			settings := b.settings()
 			settings.Values["url"] = nhi.Text("http://127.0.0.1:" + strconv.Itoa(testserver.FreePort(t)))
 			return settings
