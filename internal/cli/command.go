@@ -45,7 +45,7 @@ Ledger, policy and decisions come from nhi.hcl in this folder, or from flags.`,
 func (a *app) runs(cmd *cobra.Command, do func(context.Context, []string) error) *cobra.Command {
 	flags := cmd.Flags()
 	flags.StringVar(&a.places.config, "config", "", "configuration file (default: nhi.hcl, where there is one)")
-	flags.StringVar(&a.places.ledger, "ledger", "", "folder of the ledger, instead of the one in nhi.hcl")
+	flags.StringVar(&a.places.ledger, "ledger", "", "the ledger, instead of the one in nhi.hcl: a folder, or as in nhi.hcl, such as '{ s3 = { bucket = \"nhi\" } }'")
 	flags.StringVar(&a.places.policy, "policy", "", "policy file, instead of the one in nhi.hcl")
 	flags.StringVar(&a.places.decisions, "decisions", "", "folder of decision files, instead of the one in nhi.hcl")
 	return a.does(cmd, do)

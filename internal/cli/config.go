@@ -14,6 +14,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/ledger"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
 )
 
@@ -30,7 +31,7 @@ const (
 // relative to the file's folder.
 type config struct {
 	environment, scope       string
-	ledger                   string // folder
+	ledger                   ledgerConfig
 	policyFile, decisionsDir string
 	requesterKey             string
 	systems                  []configured
@@ -42,6 +43,7 @@ type configReader struct {
 	dir      string // that its paths are relative to
 	problems []problem
 	kinds    []connector.Kind
+	ledgers  []ledger.Kind
 }
 
 type problem struct {
@@ -66,12 +68,12 @@ func (r *configReader) err() error {
 
 // readConfig reads a configuration file. It is strict: what it does not know
 // is an error with its line.
-func readConfig(path string, kinds []connector.Kind) (config, error) {
+func (a *app) readConfig(path string) (config, error) {
 	src, err := readFile(path, maxConfig)
 	if err != nil {
 		return config{}, err
 	}
-	r := &configReader{name: filepath.Base(path), dir: filepath.Dir(path), kinds: kinds}
+	r := &configReader{name: filepath.Base(path), dir: filepath.Dir(path), kinds: a.Kinds, ledgers: a.Ledgers}
 	body := r.syntax(src)
 	if body == nil {
 		return config{}, r.err()
@@ -128,9 +130,7 @@ func (r *configReader) config(body *hclsyntax.Body) config {
 		case "scope":
 			c.scope = r.checked(attribute.Expr, name, nhi.CheckScope)
 		case "ledger":
-			if local := r.object(attribute.Expr, name, "local")["local"]; local != nil {
-				c.ledger = r.path(r.object(local, "ledger.local", "path")["path"], "ledger.local.path")
-			}
+			c.ledger = r.ledger(attribute.Expr)
 		case "policy_file":
 			c.policyFile = r.path(attribute.Expr, name)
 		case "decisions_dir":

@@ -90,23 +90,35 @@ func (r *configReader) system(name string, at namedExpr) (configured, bool) {
 	}
 	one := configured{name: name, kind: kind.Name, values: nhi.Values{}}
 	before := len(r.problems)
-	for _, pair := range r.pairs(block.value, kind.Name) {
-		field, known := fieldIn(kind.Settings, pair.name)
-		if !known {
-			r.fail(pair.at, "system %q: unknown attribute %q", name, pair.name)
-			continue
-		}
-		value, err := r.setting(field, pair)
-		if err != nil {
-			one.broken = errors.Join(one.broken, fmt.Errorf("system %q: %w", name, err))
-			continue
-		}
-		one.values[field.Name] = value
+	values, unset := r.values("system "+strconv.Quote(name), kind.Settings, block)
+	one.values = values
+	if unset != nil {
+		one.broken = fmt.Errorf("system %q: %w: %w", name, unset, lifecycle.ErrNoSystem)
 	}
 	if len(r.problems) > before {
 		return configured{}, false
 	}
 	return one, r.settle(one, block)
+}
+
+// values reads the settings of one block. The error is about the environment:
+// which settings cannot be had in this run, though they are well written.
+func (r *configReader) values(what string, fields []setting.Field, block namedExpr) (values nhi.Values, unset error) {
+	values = nhi.Values{}
+	for _, pair := range r.pairs(block.value, block.name) {
+		field, known := fieldIn(fields, pair.name)
+		if !known {
+			r.fail(pair.at, "%s: unknown attribute %q", what, pair.name)
+			continue
+		}
+		value, err := r.setting(field, pair)
+		if err != nil {
+			unset = errors.Join(unset, err)
+			continue
+		}
+		values[field.Name] = value
+	}
+	return values, unset
 }
 
 // settle holds the settings of a system against its kind: the same check as the
@@ -148,14 +160,14 @@ func (r *configReader) setting(field setting.Field, at namedExpr) (nhi.Value, er
 		return nhi.Value{}, nil
 	}
 	if len(missing) > 0 {
-		return nhi.Value{}, fmt.Errorf("%s line %d: the environment variable %s is not set: %w", r.name, at.at.Start.Line, joined(missing), lifecycle.ErrNoSystem)
+		return nhi.Value{}, fmt.Errorf("%s line %d: the environment variable %s is not set", r.name, at.at.Start.Line, joined(missing))
 	}
 	read, ok := plainValue(field, value)
 	if !ok {
 		r.fail(at.value.Range(), "%s must be %s", field.Name, form(field.Type))
 		return nhi.Value{}, nil
 	}
-	if !field.IsSet() && strings.HasSuffix(field.Name, pathSuffix) {
+	if !field.IsSet() && (field.Path || strings.HasSuffix(field.Name, pathSuffix)) {
 		read = nhi.Text(r.below(read.Text()))
 	}
 	return read, nil

@@ -16,7 +16,9 @@ func TestConfigurationIsStrict(t *testing.T) {
 	for words, text := range map[string]string{
 		`nhi.hcl line 2: unknown attribute "colour"`:              "environment = \"production\"\ncolour = 1",
 		`nhi.hcl line 1: unknown block "ledger"`:                  "ledger {\n}",
-		`nhi.hcl line 2: ledger: unknown attribute "s3"`:          "ledger = {\n s3 = {} }",
+		`nhi.hcl line 2: ledger is of no known kind "floppy"`:     "ledger = {\n floppy = {} }",
+		`nhi.hcl line 1: ledger must have exactly one kind`:       `ledger = { local = { path = "a" }, local = { path = "b" } }`,
+		`nhi.hcl line 1: ledger local: path is required`:          `ledger = { local = {} }`,
 		`nhi.hcl line 1: ledger.local: unknown attribute "where"`: `ledger = { local = { where = "x" } }`,
 		"nhi.hcl line 1: ledger must be an object":                `ledger = ".nhi"`,
 		"nhi.hcl line 1: policy_file must be a string":            "policy_file = 3",

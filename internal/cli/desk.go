@@ -8,8 +8,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/nhi-terraform/terraform-provider-nhi/internal/ledger"
-	"github.com/nhi-terraform/terraform-provider-nhi/internal/ledger/local"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/lifecycle"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
 )
@@ -61,7 +59,7 @@ func (a *app) configuration() (config, error) {
 	if path == "" {
 		path = configName
 	}
-	c, err := readConfig(path, a.Kinds)
+	c, err := a.readConfig(path)
 	missing := errors.Is(err, fs.ErrNotExist) && a.places.config == ""
 	if err != nil && !missing {
 		return config{}, &failure{ExitUsage, err}
@@ -69,32 +67,23 @@ func (a *app) configuration() (config, error) {
 	for _, place := range []struct {
 		flag string
 		at   *string
-	}{{a.places.ledger, &c.ledger}, {a.places.policy, &c.policyFile}, {a.places.decisions, &c.decisionsDir}} {
+	}{{a.places.policy, &c.policyFile}, {a.places.decisions, &c.decisionsDir}} {
 		if place.flag != "" {
 			*place.at = place.flag
 		}
 	}
+	if a.places.ledger != "" {
+		if c.ledger, err = a.ledgerOf(a.places.ledger); err != nil {
+			return config{}, &failure{ExitUsage, fmt.Errorf("--ledger: %w", err)}
+		}
+	}
 	switch {
-	case c.ledger == "" && missing:
-		return config{}, usage("there is no %s in this folder: go where it is, or say --config FILE or --ledger FOLDER (`nhi init` makes a new ledger)", configName)
-	case c.ledger == "":
-		return config{}, usage("%s names no ledger: add ledger = { local = { path = \".nhi\" } }, or say --ledger FOLDER", path)
+	case !c.ledger.named() && missing:
+		return config{}, usage("there is no %s in this folder: go where it is, or say --config FILE or --ledger (`nhi init` makes a new ledger)", configName)
+	case !c.ledger.named():
+		return config{}, usage("%s names no ledger: add ledger = { local = { path = \".nhi\" } }, or say --ledger", path)
 	}
 	return c, nil
-}
-
-func (a *app) openLedger(path string) func(context.Context) (*ledger.Ledger, error) {
-	return func(ctx context.Context) (*ledger.Ledger, error) {
-		store, err := local.Open(path, a.Now, true)
-		if err != nil {
-			return nil, err
-		}
-		book, err := ledger.Open(ctx, store, a.writer())
-		if err != nil {
-			return nil, errors.Join(err, store.Close())
-		}
-		return book, nil
-	}
 }
 
 // filesIn returns the paths of the files in a folder whose names end in suffix,

@@ -11,7 +11,6 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/ledger"
-	"github.com/nhi-terraform/terraform-provider-nhi/internal/ledger/local"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/policy"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/signature"
@@ -35,6 +34,9 @@ type foundation struct {
 	approvers   []policy.Approver
 	requesters  []policy.Approver // in no group
 	systems     []policy.System
+	// ledger is where --ledger says; in the folder itself where it names none.
+	ledger     ledgerConfig
+	ledgerText string // what --ledger says, for nhi.hcl
 
 	root      nhi.Root
 	rootText  string
@@ -48,8 +50,12 @@ func (f foundation) pin() nhi.Digest { return nhi.DigestOf(f.rootText) }
 
 // names lists what is made, in the order in which it appears: with the last
 // one, all is there.
-func (foundation) names() []string {
-	return []string{ledgerName, policyName, policyName + ".sig", configName}
+func (f foundation) names() []string {
+	files := []string{policyName, policyName + ".sig", configName}
+	if f.ledger.named() {
+		return files
+	}
+	return slices.Insert(files, 0, ledgerName)
 }
 
 // vacant holds where nothing of what is to be made is there. What an init that
@@ -89,7 +95,11 @@ func isOrAre(names []string) string {
 // halfway says what to do with what a stopped init left: a ledger in which
 // something happened since must be kept.
 func (f foundation) halfway(ctx context.Context, there []string) string {
-	book, err := f.app.openLedger(filepath.Join(f.dir, ledgerName))(ctx)
+	place, err := f.app.ledgerOf(filepath.Join(f.dir, ledgerName))
+	if err != nil {
+		return err.Error()
+	}
+	book, err := f.app.openLedger(place)(ctx)
 	if err != nil {
 		return fmt.Sprintf("The ledger in it cannot be opened (%s): look at it before you remove anything.", err)
 	}
@@ -166,7 +176,13 @@ func (f *foundation) build(ctx context.Context) (err error) {
 }
 
 func (f *foundation) buildIn(ctx context.Context, stage string) (err error) {
-	store, err := local.Open(filepath.Join(stage, ledgerName), f.app.Now, false)
+	place := f.ledger
+	if !place.named() {
+		if place, err = f.app.ledgerOf(filepath.Join(stage, ledgerName)); err != nil {
+			return err
+		}
+	}
+	store, err := place.NewStore(ctx, f.app.Now)
 	if err != nil {
 		return err
 	}
@@ -176,6 +192,13 @@ func (f *foundation) buildIn(ctx context.Context, stage string) (err error) {
 	}
 	defer func() { err = errors.Join(err, book.Close()) }()
 	f.ledgerID = book.ID()
+	if f.ledger.named() { // it stays, whatever comes
+		defer func() {
+			if err != nil {
+				err = fmt.Errorf("the ledger %s was made, and then this failed; it holds nothing yet: %w", f.ledgerID, err)
+			}
+		}()
+	}
 	now, err := book.Now(ctx)
 	if err != nil {
 		return err

@@ -100,7 +100,7 @@ func (f foundation) configuration() []byte {
 	}
 	return []byte(`# Where nhi finds things: the same settings as the provider block's, with paths
 # relative to this file.
-environment = ` + quoted(f.environment) + "\n" + scope + `ledger      = { local = { path = ` + quoted(ledgerName) + ` } }
+environment = ` + quoted(f.environment) + "\n" + scope + `ledger      = ` + f.ledgerSetting() + `
 policy_file = ` + quoted(filepath.ToSlash(policyName)) + `
 
 # A folder of decision files, for approvals by pull request.
@@ -116,4 +116,13 @@ policy_file = ` + quoted(filepath.ToSlash(policyName)) + `
 #   bastion = { ssh = { ca_key_file = "ca", krl_file = "revoked.krl" } }
 # }
 `)
+}
+
+// ledgerSetting is what stands behind "ledger =" in nhi.hcl: what the flag says,
+// so that env("NAME") stays what it is.
+func (f foundation) ledgerSetting() string {
+	if f.ledgerText != "" {
+		return strings.TrimSpace(f.ledgerText)
+	}
+	return `{ local = { path = ` + quoted(ledgerName) + ` } }`
 }

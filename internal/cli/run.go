@@ -10,6 +10,8 @@ import (
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector/builtin"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/ledger"
+	stores "github.com/nhi-terraform/terraform-provider-nhi/internal/ledger/builtin"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/lifecycle"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
 )
@@ -27,6 +29,8 @@ type Options struct {
 	Now func() time.Time
 	// Kinds are the connectors; builtin.All where it is nil.
 	Kinds []connector.Kind
+	// Ledgers are the kinds of store; those that are built in where it is nil.
+	Ledgers []ledger.Kind
 	// Pins returns the trusted roots; lifecycle.Pins where it is nil.
 	Pins func() ([]nhi.Digest, error)
 	// Home is the user's home folder; that of the process where it is empty.
@@ -78,6 +82,9 @@ func (o Options) filled() Options {
 	}
 	if o.Kinds == nil {
 		o.Kinds = builtin.All()
+	}
+	if o.Ledgers == nil {
+		o.Ledgers = stores.All()
 	}
 	if o.Pins == nil {
 		o.Pins = lifecycle.Pins

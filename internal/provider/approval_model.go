@@ -124,7 +124,7 @@ func accesses(access types.Map, kinds []connector.Kind, diags *diag.Diagnostics)
 }
 
 func readAccess(object types.Object, kinds []connector.Kind, at path.Path, diags *diag.Diagnostics) (nhi.Access, bool) {
-	kind, block, unknown, err := chosen(object, kinds)
+	kind, block, unknown, err := chosen(object, kinds, systemKind)
 	if err != nil {
 		diags.AddAttributeError(at, "Invalid access", sentence(fmt.Errorf("an access %w", err)))
 		return nhi.Access{}, false

@@ -98,3 +98,19 @@ func replaceAccess(config, access string) string {
 	end := start + strings.Index(config[start:], "\n  }\n") + len("\n  }\n")
 	return config[:start] + "  " + access + "\n" + config[end:]
 }
+
+// TestBadLedger: a ledger block that leads nowhere is an error at validate, on
+// the attribute that is wrong.
+func TestBadLedger(t *testing.T) {
+	t.Parallel()
+	w := paper(t)
+	good := w.read("main.tf")
+	for _, c := range []struct{ bad, says, at string }{
+		{`{}`, "exactly one kind", "ledger"},
+		{`{ local = {} }`, "is required", "ledger"},
+		{`{ local = { path = "" } }`, "must not be empty", "ledger"},
+	} {
+		w.Write(t, "main.tf", strings.Replace(good, `{ local = { path = ".nhi" } }`, c.bad, 1))
+		wants(t, w.Plan(t), 1, "Invalid ledger", c.says, c.at)
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/ledger"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/setting"
 )
 
@@ -19,6 +20,20 @@ func systemAttributes(kinds []connector.Kind) map[string]provider.Attribute {
 		if kind.Endpoint == nil {
 			continue
 		}
+		fields := map[string]provider.Attribute{}
+		for _, field := range kind.Settings {
+			fields[field.Name] = settingAttribute(field)
+		}
+		attributes[kind.Name] = provider.SingleNestedAttribute{Optional: true, MarkdownDescription: kind.Description, Attributes: fields}
+	}
+	return attributes
+}
+
+// ledgerAttributes describes the ledger in the provider block: one optional
+// block for each kind of store.
+func ledgerAttributes(kinds []ledger.Kind) map[string]provider.Attribute {
+	attributes := map[string]provider.Attribute{}
+	for _, kind := range kinds {
 		fields := map[string]provider.Attribute{}
 		for _, field := range kind.Settings {
 			fields[field.Name] = settingAttribute(field)

@@ -11,23 +11,24 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/ledger"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/setting"
 )
 
 // chosen returns the one kind whose block is set in object. Several or none
 // is an error; unknown says that this cannot be told yet.
-func chosen(object types.Object, kinds []connector.Kind) (kind connector.Kind, block types.Object, unknown bool, err error) {
+func chosen[K any](object types.Object, kinds []K, name func(K) string) (kind K, block types.Object, unknown bool, err error) {
 	var names []string
 	for _, k := range kinds {
-		value, exists := object.Attributes()[k.Name]
+		value, exists := object.Attributes()[name(k)]
 		if !exists || value.IsNull() {
 			continue
 		}
 		if value.IsUnknown() {
 			unknown = true
 		}
-		names = append(names, k.Name)
+		names = append(names, name(k))
 		kind = k
 		block, _ = value.(types.Object)
 	}
@@ -35,18 +36,22 @@ func chosen(object types.Object, kinds []connector.Kind) (kind connector.Kind, b
 	case len(names) == 1:
 		return kind, block, unknown, nil
 	case unknown:
-		return connector.Kind{}, types.Object{}, true, nil
+		return kind, types.Object{}, true, nil
 	case len(names) == 0:
-		return kind, block, false, fmt.Errorf("must have exactly one kind of %s: %w", strings.Join(kindNames(kinds), ", "), nhi.ErrInvalid)
+		return kind, block, false, fmt.Errorf("must have exactly one kind of %s: %w", strings.Join(kindNames(kinds, name), ", "), nhi.ErrInvalid)
 	default:
 		return kind, block, false, fmt.Errorf("must have exactly one kind, not %s: %w", strings.Join(names, " and "), nhi.ErrInvalid)
 	}
 }
 
-func kindNames(kinds []connector.Kind) []string {
+// systemKind and ledgerKind name a kind for chosen.
+func systemKind(kind connector.Kind) string { return kind.Name }
+func ledgerKind(kind ledger.Kind) string    { return kind.Name }
+
+func kindNames[K any](kinds []K, name func(K) string) []string {
 	names := make([]string, 0, len(kinds))
 	for _, kind := range kinds {
-		names = append(names, kind.Name)
+		names = append(names, name(kind))
 	}
 	slices.Sort(names)
 	return names

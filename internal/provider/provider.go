@@ -18,6 +18,8 @@ import (
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector/builtin"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/ledger"
+	stores "github.com/nhi-terraform/terraform-provider-nhi/internal/ledger/builtin"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
 )
 
@@ -25,6 +27,7 @@ var (
 	_ provider.Provider                       = (*Provider)(nil)
 	_ provider.ProviderWithEphemeralResources = (*Provider)(nil)
 	_ provider.ProviderWithActions            = (*Provider)(nil)
+	_ provider.ProviderWithValidateConfig     = (*Provider)(nil)
 )
 
 // Options are the seams of a provider. The zero value is what Terraform runs.
@@ -33,6 +36,8 @@ type Options struct {
 	Now func() time.Time
 	// Kinds are the connectors; builtin.AllAt where it is nil.
 	Kinds []connector.Kind
+	// Ledgers are the kinds of store; those that are built in where it is nil.
+	Ledgers []ledger.Kind
 	// Pins returns the trusted roots; lifecycle.Pins where it is nil.
 	Pins func() ([]nhi.Digest, error)
 	// SpoolDir is where records wait while the ledger is away; a folder of the
@@ -45,6 +50,7 @@ type Provider struct {
 	version string
 	options Options
 	kinds   []connector.Kind
+	ledgers []ledger.Kind
 }
 
 // New returns a function that makes the provider, as the plugin server wants it.
@@ -56,7 +62,13 @@ func New(version string, options Options) func() provider.Provider {
 	if kinds == nil {
 		kinds = builtin.AllAt(options.Now)
 	}
-	return func() provider.Provider { return &Provider{version: version, options: options, kinds: kinds} }
+	ledgers := options.Ledgers
+	if ledgers == nil {
+		ledgers = stores.All()
+	}
+	return func() provider.Provider {
+		return &Provider{version: version, options: options, kinds: kinds, ledgers: ledgers}
+	}
 }
 
 // Metadata implements provider.Provider.
@@ -82,16 +94,8 @@ func (p *Provider) Schema(_ context.Context, _ provider.SchemaRequest, resp *pro
 			},
 			"ledger": schema.SingleNestedAttribute{
 				Optional:            true,
-				MarkdownDescription: "Where the record is kept. `nhi init` makes it; the provider never does. Required.",
-				Attributes: map[string]schema.Attribute{
-					"local": schema.SingleNestedAttribute{
-						Optional:            true,
-						MarkdownDescription: "A ledger in a folder of this machine.",
-						Attributes: map[string]schema.Attribute{
-							"path": schema.StringAttribute{Optional: true, MarkdownDescription: "The folder, such as `.nhi`. Never keep it in Git. Required."},
-						},
-					},
-				},
+				MarkdownDescription: "Where the record is kept, of exactly one kind. `nhi init` makes it; the provider never does. Required.",
+				Attributes:          ledgerAttributes(p.ledgers),
 			},
 			"policy_file": schema.StringAttribute{
 				Optional:            true,

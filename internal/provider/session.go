@@ -16,8 +16,6 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types/basetypes"
 	"golang.org/x/crypto/ssh"
 
-	"github.com/nhi-terraform/terraform-provider-nhi/internal/ledger"
-	"github.com/nhi-terraform/terraform-provider-nhi/internal/ledger/local"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/lifecycle"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/policy"
@@ -61,7 +59,7 @@ func (p *Provider) Configure(ctx context.Context, req provider.ConfigureRequest,
 		requester: textAt(model.Requester, "ssh_key_file"),
 		readOnly:  model.ReadOnly.ValueBool() || readOnlyFromOutside(),
 		engine: lifecycle.New(lifecycle.Config{
-			OpenLedger: p.openLedger(model.Ledger), PolicyFile: model.PolicyFile.ValueString(),
+			OpenLedger: openLedger(p.ledgerPlace(model.Ledger), p.writer(), p.options.Now), PolicyFile: model.PolicyFile.ValueString(),
 			DecisionsDir: model.DecisionsDir.ValueString(), SpoolDir: p.spoolDir(), Pins: pins,
 			Systems: systems,
 		}),
@@ -98,32 +96,6 @@ func (p *Provider) spoolDir() string {
 		return p.options.SpoolDir
 	}
 	return lifecycle.SpoolDir()
-}
-
-// openLedger returns how to open the ledger of the provider block.
-func (p *Provider) openLedger(block types.Object) func(context.Context) (*ledger.Ledger, error) {
-	return func(ctx context.Context) (*ledger.Ledger, error) {
-		if block.IsUnknown() {
-			return nil, fmt.Errorf("the provider's ledger is %w", lifecycle.ErrNotKnownYet)
-		}
-		inner, _ := block.Attributes()["local"].(types.Object)
-		where := textAt(inner, "path")
-		switch {
-		case inner.IsUnknown() || where.IsUnknown():
-			return nil, fmt.Errorf("the provider's ledger is %w", lifecycle.ErrNotKnownYet)
-		case where.ValueString() == "":
-			return nil, fmt.Errorf("the provider block names no ledger: %w", ledger.ErrNoLedger)
-		}
-		store, err := local.Open(where.ValueString(), p.options.Now, true)
-		if err != nil {
-			return nil, err
-		}
-		book, err := ledger.Open(ctx, store, "terraform-provider-nhi "+p.version)
-		if err != nil {
-			return nil, errors.Join(err, store.Close())
-		}
-		return book, nil
-	}
 }
 
 // textAt returns a string attribute of an object; null where there is none.
@@ -163,7 +135,7 @@ func (p *Provider) systems(block types.Map) (*lifecycle.Systems, diag.Diagnostic
 }
 
 func (p *Provider) addSystem(systems *lifecycle.Systems, name string, object types.Object, at path.Path, diags *diag.Diagnostics) {
-	kind, block, unknown, err := chosen(object, p.kinds)
+	kind, block, unknown, err := chosen(object, p.kinds, systemKind)
 	if err != nil {
 		diags.AddAttributeError(at, "Invalid system", sentence(fmt.Errorf("system %q %w", name, err)))
 		return

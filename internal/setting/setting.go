@@ -24,6 +24,9 @@ type Field struct {
 	Description string // for the docs: one or two sentences
 	Required    bool
 	Secret      bool // never shown, never in a request text, an error or a log
+	// Path is a place on this machine. In nhi.hcl, one that is relative is
+	// relative to that file. So is every field whose name ends in _file.
+	Path bool
 	// Late is a field that came after texts without it had been signed: where it
 	// is not set, it is left out, so that those texts stay as they are. It has
 	// no Default.

@@ -13,7 +13,7 @@ func Kind() ledger.Kind {
 		Name:        "local",
 		Description: "A ledger in a folder of this machine.",
 		Settings: []setting.Field{
-			{Name: "path", Required: true, Description: "The folder, such as `.nhi`. Never keep it in Git."},
+			{Name: "path", Required: true, Path: true, Description: "The folder, such as `.nhi`. Never keep it in Git."},
 		},
 		Open: func(_ context.Context, settings setting.Settings, options ledger.OpenOptions) (ledger.Store, error) {
 			return Open(settings.Values["path"].Text(), options.Now, !options.Create)
