@@ -30,7 +30,13 @@ type landscape struct {
 // own, which the test may stop.
 func newLandscape(t testing.TB, private bool) *landscape {
 	t.Helper()
-	l := &landscape{world: newWorld(t), sshd: testserver.SSHD(t, testserver.SSHDOptions{})}
+	return newLandscapeIn(t, newWorld(t), private)
+}
+
+// newLandscapeIn is newLandscape in a world that is there.
+func newLandscapeIn(t testing.TB, w *world, private bool) *landscape {
+	t.Helper()
+	l := &landscape{world: w, sshd: testserver.SSHD(t, testserver.SSHDOptions{})}
 	if private {
 		l.db = testserver.PrivatePostgres(t)
 	} else {

@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -16,7 +17,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/ledger"
-	"github.com/nhi-terraform/terraform-provider-nhi/internal/ledger/local"
+	stores "github.com/nhi-terraform/terraform-provider-nhi/internal/ledger/builtin"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/policy"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/signature"
@@ -36,6 +37,9 @@ type world struct {
 	t      testing.TB
 	people map[string]ssh.Signer
 	ledger string
+	// place is where the ledger is, and block what the configuration says of it.
+	place ledger.Place
+	block string
 	scope  string         // no other world has it: principals follow from it
 	etl    nhi.ApprovalID // of grantOf
 	ahead  time.Duration
@@ -54,7 +58,25 @@ const (
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
+	return newWorldOn(t, func(w *world) (string, nhi.Values, string) {
+		return "local", nhi.Values{"path": nhi.Text(filepath.Join(w.Dir, ".nhi"))}, `{ local = { path = ".nhi" } }`
+	})
+}
+
+// newWorldOn is newWorld with its ledger where place says: the kind of store,
+// its settings, and how the configuration writes them.
+func newWorldOn(t testing.TB, place func(*world) (kind string, settings nhi.Values, block string)) *world {
+	t.Helper()
 	w := &world{Workspace: testserver.NewWorkspace(t), t: t, people: map[string]ssh.Signer{}}
+	kind, settings, block := place(w)
+	w.block = block
+	for _, known := range stores.All() {
+		if known.Name == kind {
+			at, errs := ledger.NewPlace(known, settings)
+			must(t, errors.Join(errs...))
+			w.place = at
+		}
+	}
 	w.scope = fmt.Sprintf("payments/etl-%d", worlds.Add(1))
 	w.etl = nhi.ApprovalID("production/" + w.scope + "/orders-etl:default")
 	for _, person := range []string{"root", ana, ben, cyd, rae} {
@@ -63,7 +85,7 @@ func newWorld(t testing.TB) *world {
 	root := nhi.Root{Version: 1, Threshold: 1, Keys: []string{signature.Key(w.people["root"].PublicKey())}}
 	text, err := root.Text()
 	must(t, err)
-	store, err := local.Open(filepath.Join(w.Dir, ".nhi"), w.now, false)
+	store, err := w.place.NewStore(context.Background(), w.now)
 	must(t, err)
 	book, err := ledger.Create(context.Background(), store, ledger.RootBody{Root: text}, "test")
 	must(t, err)
@@ -180,14 +202,14 @@ terraform {
 provider "nhi" {
   environment = "production"
   scope       = %q
-  ledger      = { local = { path = ".nhi" } }
+  ledger      = %s
   policy_file = "policy.hcl"
   requester   = { ssh_key_file = %q }
   systems = {
 %s
   }
 }
-`, w.scope, w.keyFile(rae), systems)
+`, w.scope, w.block, w.keyFile(rae), systems)
 }
 
 // grantOf is an identity, an approval and a grant called etl.
@@ -219,9 +241,7 @@ const externalAccess = `    aws = { external = { description = "read the export 
 // book opens the ledger for a look or a decision.
 func (w *world) book() *ledger.Ledger {
 	w.t.Helper()
-	store, err := local.Open(filepath.Join(w.Dir, ".nhi"), w.now, true)
-	must(w.t, err)
-	book, err := ledger.Open(context.Background(), store, "test")
+	book, err := w.place.Open(context.Background(), "test", w.now)
 	must(w.t, err)
 	w.t.Cleanup(func() { _ = book.Close() })
 	return book
