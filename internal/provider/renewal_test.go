@@ -146,9 +146,15 @@ func TestReusable(t *testing.T) {
 	check := l.untouchedRoles()
 	wants(t, l.Apply(t, run(1)), 1, "already used")
 	check("a used trigger")
+	// The last term ends where the reuse does, however short that makes it.
+	l.advance(30*24*time.Hour - 4*time.Hour - 30*time.Minute)
+	wants(t, l.Apply(t, run(4)), 0, "active = true")
+	if end := l.attribute("nhi_grant.etl", "expires_at"); end != until {
+		t.Errorf("the last term ends %v, and the reuse %s", end, until)
+	}
 	l.advance(31 * 24 * time.Hour)
-	wants(t, l.Apply(t, run(3)), 0, "active = false", "was approved for use until "+until+", which has passed")
-	if result := l.Apply(t, run(4)); result.Code != 0 || l.used() != 3 {
+	wants(t, l.Apply(t, run(4)), 0, "active = false", "was approved for use until "+until+", which has passed")
+	if result := l.Apply(t, run(5)); result.Code != 0 || l.used() != 4 {
 		t.Errorf("after the end of reuse: %d activations\n%s", l.used(), result.Text())
 	}
 }
