@@ -21,7 +21,7 @@ import (
 type VaultServer struct {
 	t       testing.TB
 	process *vaultProcess
-	proxy   *vaultProxy
+	proxy   *proxy
 	test    string
 	private bool
 }
@@ -178,10 +178,6 @@ func (e vaultEntry) changes() bool {
 	}
 	return true
 }
-
-// Fault decides what becomes of each request that comes through Address; nil
-// lets all of them through. What hangs from an earlier Fault goes on hanging.
-func (s *VaultServer) Fault(decide func(VaultRequest) VaultFault) { s.proxy.decide(decide) }
 
 // Cut makes Address unreachable until Restore: whoever asks is cut off, and
 // Vault hears of nothing. The end of the server itself would lose its data.
