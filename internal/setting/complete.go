@@ -111,6 +111,9 @@ func (f Field) writeOne(text string) (string, error) {
 		text = written
 	}
 	if err := nhi.CheckTextUpTo(text, nhi.MaxSetting); err != nil {
+		if f.Secret { // the error may quote it
+			err = fmt.Errorf("must be one line of at most %d characters that can be seen, without white space at its ends: %w", nhi.MaxSetting, nhi.ErrInvalid)
+		}
 		return "", err
 	}
 	if f.Check == nil || text == "" {
