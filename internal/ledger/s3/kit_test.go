@@ -2,9 +2,15 @@ package s3_test
 
 import (
 	"context"
+	"errors"
+	"io"
 	"maps"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	sdk "github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/ledger"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/ledger/s3"
@@ -71,5 +77,33 @@ func noClock(t testing.TB) func() time.Time {
 	return func() time.Time {
 		t.Error("the machine's clock was asked")
 		return time.Time{}
+	}
+}
+
+// rewrite changes an object as the owner of the bucket would; what is not there
+// yet is empty before.
+func rewrite(t *testing.T, server *testserver.S3Server, bucket, name string, change func(string) string) {
+	t.Helper()
+	text := ""
+	out, err := server.Client().GetObject(t.Context(), &sdk.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String(name)})
+	if err == nil {
+		data, readErr := io.ReadAll(out.Body)
+		text, err = string(data), errors.Join(readErr, out.Body.Close())
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := server.Client().PutObject(t.Context(), &sdk.PutObjectInput{
+		Bucket: aws.String(bucket), Key: aws.String(name), Body: strings.NewReader(change(text)),
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// remove takes an object away.
+func remove(t *testing.T, server *testserver.S3Server, bucket, name string) {
+	t.Helper()
+	if _, err := server.Client().DeleteObject(t.Context(), &sdk.DeleteObjectInput{Bucket: aws.String(bucket), Key: aws.String(name)}); err != nil {
+		t.Fatal(err)
 	}
 }
