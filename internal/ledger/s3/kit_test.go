@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
 	sdk "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/ledger"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/ledger/s3"
@@ -105,5 +107,29 @@ func remove(t *testing.T, server *testserver.S3Server, bucket, name string) {
 	t.Helper()
 	if _, err := server.Client().DeleteObject(t.Context(), &sdk.DeleteObjectInput{Bucket: aws.String(bucket), Key: aws.String(name)}); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// clientOf returns a client of a user, straight to the server.
+func clientOf(server *testserver.S3Server, accessKey, secretKey string) *sdk.Client {
+	return sdk.New(sdk.Options{
+		Region: server.Region(), BaseEndpoint: aws.String(server.Direct()), UsePathStyle: true, Retryer: aws.NopRetryer{},
+		Credentials: credentials.NewStaticCredentialsProvider(accessKey, secretKey, ""),
+	})
+}
+
+// second is the error of a call.
+func second[T any](_ T, err error) error { return err }
+
+func tagging(bucket, name string) *sdk.PutObjectTaggingInput {
+	return &sdk.PutObjectTaggingInput{
+		Bucket: aws.String(bucket), Key: aws.String(name),
+		Tagging: &types.Tagging{TagSet: []types.Tag{{Key: aws.String("expire"), Value: aws.String("now")}}},
+	}
+}
+
+func versioningOff(bucket string) *sdk.PutBucketVersioningInput {
+	return &sdk.PutBucketVersioningInput{
+		Bucket: aws.String(bucket), VersioningConfiguration: &types.VersioningConfiguration{Status: types.BucketVersioningStatusSuspended},
 	}
 }
