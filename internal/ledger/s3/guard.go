@@ -15,7 +15,7 @@ const writerARN = "arn:aws:iam::111122223333:role/nhi-ledger"
 type statement struct {
 	Sid       string
 	Effect    string
-	Principal any
+	Principal map[string]string
 	Action    []string
 	Resource  []string
 	Condition map[string]map[string]string `json:",omitempty"`
@@ -27,7 +27,7 @@ type statement struct {
 func bucketPolicy(p place) []statement {
 	bucket := "arn:aws:s3:::" + p.bucket
 	objects := bucket + "/" + p.prefix + "*"
-	writer := map[string]string{"AWS": writerARN}
+	writer, everybody := map[string]string{"AWS": writerARN}, map[string]string{"AWS": "*"}
 	return []statement{
 		{
 			Sid: "WriterAddsAndReads", Effect: "Allow", Principal: writer,
@@ -37,11 +37,11 @@ func bucketPolicy(p place) []statement {
 			Sid: "WriterLists", Effect: "Allow", Principal: writer, Action: []string{"s3:ListBucket"}, Resource: []string{bucket},
 		},
 		{
-			Sid: "NobodyReplaces", Effect: "Deny", Principal: "*", Action: []string{"s3:PutObject"}, Resource: []string{objects},
+			Sid: "NobodyReplaces", Effect: "Deny", Principal: everybody, Action: []string{"s3:PutObject"}, Resource: []string{objects},
 			Condition: map[string]map[string]string{"Null": {"s3:if-none-match": "true"}},
 		},
 		{
-			Sid: "NobodyRemoves", Effect: "Deny", Principal: "*",
+			Sid: "NobodyRemoves", Effect: "Deny", Principal: everybody,
 			Action: []string{
 				"s3:BypassGovernanceRetention", "s3:DeleteObject", "s3:DeleteObjectVersion", "s3:PutObjectAcl", "s3:PutObjectLegalHold",
 				"s3:PutObjectRetention", "s3:PutObjectTagging", "s3:PutObjectVersionAcl", "s3:PutObjectVersionTagging",

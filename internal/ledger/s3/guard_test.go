@@ -20,7 +20,7 @@ import (
 // statement is a statement of a bucket's policy.
 type statement struct {
 	Sid, Effect string
-	Principal   any
+	Principal   map[string]string
 	Action      []string
 	Resource    []string
 	Condition   map[string]map[string]string `json:",omitempty"`
@@ -67,11 +67,11 @@ func TestGuard(t *testing.T) {
 			statements[s.Sid] = s
 		}
 		replaces, removes := statements["NobodyReplaces"], statements["NobodyRemoves"]
-		if replaces.Effect != "Deny" || replaces.Principal != "*" || !slices.Equal(replaces.Action, []string{"s3:PutObject"}) ||
+		if replaces.Effect != "Deny" || replaces.Principal["AWS"] != "*" || !slices.Equal(replaces.Action, []string{"s3:PutObject"}) ||
 			!slices.Equal(replaces.Resource, []string{objects}) || replaces.Condition["Null"]["s3:if-none-match"] != "true" {
 			t.Errorf("a put without a condition: %+v", replaces)
 		}
-		if removes.Effect != "Deny" || removes.Principal != "*" || !slices.Equal(removes.Resource, []string{objects}) || len(removes.Condition) > 0 {
+		if removes.Effect != "Deny" || removes.Principal["AWS"] != "*" || !slices.Equal(removes.Resource, []string{objects}) || len(removes.Condition) > 0 {
 			t.Errorf("removal: %+v", removes)
 		}
 		for _, action := range []string{"s3:DeleteObject", "s3:DeleteObjectVersion", "s3:BypassGovernanceRetention"} {
@@ -103,7 +103,7 @@ func TestGuardHolds(t *testing.T) {
 	printed := guardPolicy(t, texts)
 	printed.Statement = slices.DeleteFunc(printed.Statement, func(s statement) bool { return s.Condition != nil })
 	for i, s := range printed.Statement {
-		if s.Principal != "*" {
+		if s.Principal["AWS"] != "*" {
 			printed.Statement[i].Principal = map[string]string{"AWS": user}
 		}
 		printed.Statement[i].Action = slices.DeleteFunc(s.Action, func(action string) bool {

@@ -40,11 +40,11 @@ func (s *Store) List(ctx context.Context, prefix string) ([]string, error) {
 		if !aws.ToBool(page.IsTruncated) {
 			return s.keysOf(found.names, prefix), nil
 		}
-		if next := page.NextContinuationToken; aws.ToString(next) == "" || token != nil && *next == *token {
+		next := page.NextContinuationToken
+		if aws.ToString(next) == "" || token != nil && *next == *token {
 			return nil, s.fault(what, "the list does not go on and does not end")
-		} else {
-			token = next
 		}
+		token = next
 	}
 	return nil, s.fault(what, fmt.Sprintf("the list has more than %d pages", s.maxPages))
 }
