@@ -15,7 +15,7 @@ import (
 // The exit codes.
 const (
 	ExitOK          = 0
-	ExitWrong       = 1 // verify found a fault, a decision cannot count, or something failed
+	ExitWrong       = 1 // verify or witness found a fault, a decision cannot count, or something failed
 	ExitUsage       = 2 // bad usage or bad input; nothing was changed
 	ExitUnavailable = 3 // ledger, policy or trust root cannot be relied on
 	ExitDue         = 4 // sweep found something that is due, and was not told to revoke it
@@ -24,7 +24,7 @@ const (
 
 const exitCodesHelp = `Exit codes:
   0  done
-  1  something is wrong: verify found a fault, a decision cannot count, an operation failed
+  1  something is wrong: verify or witness found a fault, a decision cannot count, an operation failed
   2  bad usage or bad input; nothing was changed
   3  ledger, policy or trust root is not available or not trusted
   4  sweep: something is due, and nothing was changed

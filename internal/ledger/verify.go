@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
+
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
 )
 
 // Fault is one thing that is wrong with the record.
@@ -39,6 +42,12 @@ func (l *Ledger) Verify(ctx context.Context) ([]Fault, error) {
 		return nil, err
 	}
 	v := verifier{ledger: l}
+	err = v.all(ctx, keys, now)
+	return v.faults, err
+}
+
+// all checks every key in its order.
+func (v *verifier) all(ctx context.Context, keys []string, now time.Time) error {
 	for _, key := range keys {
 		chain, seq, ok := parseKey(key)
 		if !ok {
@@ -46,14 +55,14 @@ func (l *Ledger) Verify(ctx context.Context) ([]Fault, error) {
 			continue
 		}
 		if chain != v.link.chain {
-			v.link = linker{ledger: l.id, chain: chain, latest: now.Add(MaxAhead)}
+			v.link = linker{ledger: v.ledger.id, chain: chain, latest: now.Add(MaxAhead)}
 			v.last, v.lost = 0, false
 		}
 		if err := v.entry(ctx, key, seq); err != nil {
-			return v.faults, err
+			return err
 		}
 	}
-	return v.faults, nil
+	return nil
 }
 
 type verifier struct {
@@ -62,6 +71,7 @@ type verifier struct {
 	last   uint64 // number of the entry before
 	lost   bool   // the entry before could not be had
 	faults []Fault
+	seen   []Sighting
 }
 
 func (v *verifier) found(chain string, seq uint64, reason string) {
@@ -88,11 +98,14 @@ func (v *verifier) entry(ctx context.Context, key string, seq uint64) error {
 		v.link.resume(data)
 	}
 	v.lost, v.link.ahead = false, nil
+	sighting := Sighting{Chain: v.link.chain, Seq: seq, Hash: nhi.DigestOf(string(data))}
 	if _, fault := v.link.follow(seq, data); fault != nil {
 		v.found(fault.Chain, fault.Seq, fault.Reason)
+		sighting.Unknown = errors.Is(fault, ErrUnknownEntry)
 		// What was written here is not known, so neither is what should follow.
 		v.lost = !errors.Is(fault, ErrUnknownEntry)
 	}
+	v.seen = append(v.seen, sighting)
 	if v.link.ahead != nil {
 		v.found(v.link.chain, seq, v.link.ahead.Reason)
 	}
