@@ -43,8 +43,11 @@ func TestMain(m *testing.M) {
 // other is what the other process does. It writes a line for each entry that
 // the ledger acknowledged, and nothing before that.
 func other(role, path string) error {
-	if role == "read" {
+	switch role {
+	case "read":
 		return readAll(path)
+	case "write":
+		return writeFew(path)
 	}
 	ctx := context.Background()
 	store, err := local.Open(path, time.Now, true)
