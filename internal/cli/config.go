@@ -73,6 +73,10 @@ func (a *app) readConfig(path string) (config, error) {
 	if err != nil {
 		return config{}, err
 	}
+	return a.parseConfig(path, src)
+}
+
+func (a *app) parseConfig(path string, src []byte) (config, error) {
 	r := &configReader{name: filepath.Base(path), dir: filepath.Dir(path), kinds: a.Kinds, ledgers: a.Ledgers}
 	body := r.syntax(src)
 	if body == nil {

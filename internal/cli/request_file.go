@@ -95,6 +95,10 @@ func readRequestFile(path string) (requestFile, error) {
 		}
 		return requestFile{}, err
 	}
+	return parseRequestFile(path, data)
+}
+
+func parseRequestFile(path string, data []byte) (requestFile, error) {
 	var file requestFile
 	if err := json.Unmarshal(data, &file); err != nil {
 		return requestFile{}, fmt.Errorf("%s: %w: %w", path, errRequestFile, err)
