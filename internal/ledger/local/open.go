@@ -74,7 +74,11 @@ func Open(path string, now func() time.Time, mustExist bool) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Store{db: db, path: path, now: now, writing: make(chan struct{}, 1)}, nil
+	file, err := os.Stat(filepath.Join(path, FileName))
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("local: %w", err), db.Close())
+	}
+	return &Store{db: db, path: path, file: file, now: now, writing: make(chan struct{}, 1)}, nil
 }
 
 // stat says whether the database is there. What is no folder or no file is an

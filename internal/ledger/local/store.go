@@ -5,6 +5,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/ledger"
@@ -14,6 +17,7 @@ import (
 type Store struct {
 	db   *sql.DB
 	path string
+	file fs.FileInfo // the database as it was opened
 	now  func() time.Time
 	// writing is held by the goroutine that writes: SQLite lets one writer in
 	// at a time, and queueing here is fair, where its own waiting is not.
@@ -37,6 +41,9 @@ func (s *Store) Create(ctx context.Context, key string, value []byte) error {
 	case <-ctx.Done():
 		return fmt.Errorf("local: create: %w", ctx.Err())
 	}
+	if err := s.inPlace(); err != nil {
+		return err
+	}
 	if value == nil {
 		value = []byte{} // nil would be NULL
 	}
@@ -50,6 +57,20 @@ func (s *Store) Create(ctx context.Context, key string, value []byte) error {
 	}
 	if created == 0 {
 		return ledger.ErrExists
+	}
+	// Nobody else will find what was written to a file that is gone.
+	return s.inPlace()
+}
+
+// inPlace fails where the database that was opened is not the one at its path
+// any more: SQLite would go on to write to a file that was deleted or replaced.
+func (s *Store) inPlace() error {
+	file, err := os.Stat(filepath.Join(s.path, FileName))
+	if err != nil {
+		return fmt.Errorf("local: %s: the file is gone since it was opened: %w", s.path, err)
+	}
+	if !os.SameFile(file, s.file) {
+		return fmt.Errorf("local: %s: the file was replaced since it was opened", s.path)
 	}
 	return nil
 }
