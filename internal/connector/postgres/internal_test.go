@@ -11,6 +11,7 @@ import (
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/pgurl"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/setting"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/testserver"
 )
@@ -46,7 +47,7 @@ func TestTrustLineIsNoRefusal(t *testing.T) {
 	server := testserver.PrivatePostgres(t)
 	server.Exec("CREATE ROLE lets_in LOGIN; CREATE ROLE no_login; CREATE ROLE no_connect LOGIN; REVOKE CONNECT ON DATABASE " +
 		server.Database() + " FROM PUBLIC")
-	at, err := parseAddress(server.URL("postgres"))
+	at, err := pgurl.Parse(server.URL("postgres"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +67,7 @@ func TestTrustLineIsNoRefusal(t *testing.T) {
 	})
 	refused("no_login")
 	refused("no_such_role")
-	if s.at, err = parseAddress(server.URL("")); err != nil {
+	if s.at, err = pgurl.Parse(server.URL("")); err != nil {
 		t.Fatal(err)
 	}
 	if accepted, err := s.tryLogin(t.Context(), "no_connect"); err != nil || !accepted {

@@ -124,10 +124,10 @@ func (s *system) credential(name, password string, end time.Time) connector.Cred
 		Values: map[string]nhi.Secret{
 			fieldUsername: nhi.NewSecret(name),
 			fieldPassword: nhi.NewSecret(password),
-			fieldHost:     nhi.NewSecret(s.at.host),
-			fieldPort:     nhi.NewSecret(strconv.FormatUint(uint64(s.at.port), 10)),
-			fieldDatabase: nhi.NewSecret(s.at.database),
-			settingURL:    nhi.NewSecret(s.at.withLogin(name, password)),
+			fieldHost:     nhi.NewSecret(s.at.Host()),
+			fieldPort:     nhi.NewSecret(strconv.FormatUint(uint64(s.at.Port()), 10)),
+			fieldDatabase: nhi.NewSecret(s.at.Database()),
+			settingURL:    nhi.NewSecret(s.at.WithLogin(name, password)),
 		},
 		ExpiresAt: end,
 	}

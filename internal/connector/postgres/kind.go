@@ -14,6 +14,7 @@ import (
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/pgurl"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/setting"
 )
 
@@ -47,7 +48,7 @@ func Kind() connector.Kind {
 				"where none is given. sslmode is verify-full unless the URL says disable, require or verify-ca. Also: " +
 				"sslrootcert, sslcert, sslkey, connect_timeout (seconds, 10) and application_name. PG* environment variables, " +
 				"service files and password files are not read.",
-			Check: func(value string) error { _, err := parseAddress(value); return err },
+			Check: func(value string) error { _, err := pgurl.Parse(value); return err },
 		}, {
 			Name: settingHeir, Type: setting.String,
 			Description: "An existing role that gets what a grant's roles own in the URL's database when they are dropped, and when " +
@@ -84,7 +85,7 @@ func Kind() connector.Kind {
 			if err != nil {
 				return "", err
 			}
-			return at.endpoint(), nil
+			return at.Endpoint(), nil
 		},
 		Privileges: privileges,
 		Adopts:     adopts,
@@ -94,8 +95,8 @@ func Kind() connector.Kind {
 	}
 }
 
-func settingsAddress(settings setting.Settings) (address, error) {
-	return parseAddress(settings.Secrets[settingURL].Reveal())
+func settingsAddress(settings setting.Settings) (pgurl.URL, error) {
+	return pgurl.Parse(settings.Secrets[settingURL].Reveal())
 }
 
 // privileges says in words what an access gives, sorted.

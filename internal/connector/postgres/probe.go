@@ -65,11 +65,11 @@ func (s *system) refused(ctx context.Context, seen connector.Observation, names 
 // what the server itself says about the login; that the database or a free
 // place is missing, is said to those who are let in as well.
 func (s *system) tryLogin(ctx context.Context, name string) (accepted bool, err error) {
-	config, err := s.at.loginConfig(name, rand.Text())
+	config, err := s.at.LoginConfig(name, rand.Text())
 	if err != nil {
 		return false, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.at.timeout())
+	ctx, cancel := context.WithTimeout(ctx, s.at.Timeout())
 	defer cancel()
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if err == nil {

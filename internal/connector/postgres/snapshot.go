@@ -212,7 +212,7 @@ func (s *system) lookFurther(ctx context.Context, accounts []connector.Account, 
 		})
 	})
 	if err != nil {
-		return nil, unreachable(ctx, "read "+s.at.endpoint(), err)
+		return nil, unreachable(ctx, "read "+s.at.Endpoint(), err)
 	}
 	return seen, nil
 }

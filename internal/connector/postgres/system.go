@@ -9,6 +9,7 @@ import (
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/pgurl"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/setting"
 )
 
@@ -19,9 +20,12 @@ var (
 	_ connector.Surveyor  = (*system)(nil)
 )
 
+// poolSize is the most connections that one system takes.
+const poolSize = 4
+
 // system is one open PostgreSQL.
 type system struct {
-	at   address
+	at   pgurl.URL
 	pool *pgxpool.Pool
 	heir string // the role that gets what ours own; empty for none
 }
@@ -32,13 +36,13 @@ func open(ctx context.Context, settings setting.Settings) (connector.Connector, 
 	if err != nil {
 		return nil, err
 	}
-	config, err := at.poolConfig()
+	config, err := at.PoolConfig(poolSize)
 	if err != nil {
 		return nil, err
 	}
 	pool, err := pgxpool.NewWithConfig(context.WithoutCancel(ctx), config)
 	if err != nil {
-		return nil, fmt.Errorf("open pool: %s: %w", causeOf(err), nhi.ErrInvalid)
+		return nil, fmt.Errorf("open pool: %w", nhi.ErrInvalid)
 	}
 	return &system{at: at, pool: pool, heir: settings.Values.Text(settingHeir)}, nil
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/vaulthttp"
 )
 
 // Bounds of an access. What was remembered of every policy must fit into the
@@ -33,21 +34,10 @@ func checkPolicy(name string) error {
 	if slices.Contains(reservedPolicies, name) {
 		return fmt.Errorf("policy %s is Vault's own, and no approval can give it: %w", name, nhi.ErrInvalid)
 	}
-	if !isPath(name) {
+	if !vaulthttp.IsPath(name) {
 		return fmt.Errorf("policy %.80q may hold only a-z, 0-9, - _ . and inner single slashes: %w", name, nhi.ErrInvalid)
 	}
 	return nil
-}
-
-// isPath holds for parts of lower-case letters, digits, - _ and . that are
-// joined by single slashes, and of which none leads upwards.
-func isPath(text string) bool {
-	for part := range strings.SplitSeq(text, "/") {
-		if strings.Trim(part, ".") == "" || strings.Trim(part, "abcdefghijklmnopqrstuvwxyz0123456789-_.") != "" {
-			return false
-		}
-	}
-	return true
 }
 
 func checkAccess(access nhi.Values) error {

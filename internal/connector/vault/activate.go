@@ -8,6 +8,7 @@ import (
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/vaulthttp"
 )
 
 // Prepare makes each account exist: an entity that is disabled, and an AppRole
@@ -61,7 +62,7 @@ func (s *system) prepared(ctx context.Context, accessor string, _ int, account c
 	account.Enabled = false
 	seen := h.observe(account)
 	if h.entity == nil || h.role == nil || !h.role.is(inertShape()) || len(h.secrets) > 0 || !h.tied() {
-		return seen, fmt.Errorf("%s is not inert after it was prepared (%s): %w", account.Principal, line(joined(seen.Findings)), errStays)
+		return seen, fmt.Errorf("%s is not inert after it was prepared (%s): %w", account.Principal, vaulthttp.Line(joined(seen.Findings)), errStays)
 	}
 	return seen, nil
 }

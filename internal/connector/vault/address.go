@@ -2,158 +2,46 @@ package vault
 
 import (
 	"fmt"
-	"net"
-	"net/netip"
-	"net/url"
-	"slices"
-	"strconv"
-	"strings"
 
-	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/setting"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/vaulthttp"
 )
 
 // address is where one system leads: a server, a namespace and a mount.
 type address struct {
-	scheme    string
-	host      string // HOST:PORT
-	namespace string
-	mount     string
+	vaulthttp.Address
+	mount string
 }
-
-// reservedNamespaces are names that Vault gives to no namespace. That auth is
-// one of them is what makes an endpoint readable in one way only.
-var reservedNamespaces = []string{"root", "sys", "audit", "auth", "cubbyhole", "identity"}
-
-// url is SCHEME://HOST:PORT.
-func (a address) url() string { return a.scheme + "://" + a.host }
 
 // endpoint is the URL, the namespace and the mount as one path, what policy
 // compares: https://vault.internal:8200/team/auth/approle.
 func (a address) endpoint() string {
-	if a.host == "" {
+	if a.mount == "" {
 		return ""
 	}
 	path := "/auth/" + a.mount
-	if a.namespace != "" {
-		path = "/" + a.namespace + path
+	if a.Namespace() != "" {
+		path = "/" + a.Namespace() + path
 	}
-	return a.url() + path
+	return a.URL() + path
 }
 
 // parseAddress reads the settings strictly, and looks at nothing else. Errors
 // are nhi.ErrInvalid.
 func parseAddress(settings setting.Settings) (address, error) {
-	a := address{namespace: settings.Values.Text(settingNamespace), mount: settings.Values.Text(settingMount)}
+	a := address{mount: settings.Values.Text(settingMount)}
 	if a.mount == "" {
 		a.mount = "approle"
 	}
-	if err := checkMount(a.mount); err != nil {
+	if err := vaulthttp.CheckMount(a.mount); err != nil {
 		return address{}, fmt.Errorf("%s %w", settingMount, err)
 	}
-	if a.namespace != "" {
-		if err := checkNamespace(a.namespace); err != nil {
-			return address{}, fmt.Errorf("%s %w", settingNamespace, err)
-		}
-	}
-	var err error
-	if a.scheme, a.host, err = parseURL(settings.Values.Text(settingURL)); err != nil {
+	at, err := vaulthttp.ParseAddress(settings.Values.Text(settingURL))
+	if err != nil {
 		return address{}, fmt.Errorf("%s %w", settingURL, err)
+	}
+	if a.Address, err = at.In(settings.Values.Text(settingNamespace)); err != nil {
+		return address{}, fmt.Errorf("%s %w", settingNamespace, err)
 	}
 	return a, nil
 }
-
-func invalid(format string, args ...any) error {
-	return fmt.Errorf(format+": %w", append(args, nhi.ErrInvalid)...)
-}
-
-func checkURL(text string) error {
-	_, _, err := parseURL(text)
-	return err
-}
-
-// parseURL returns the scheme and HOST:PORT in their one canonical form, so
-// that two ways to write an address do not look like two endpoints.
-func parseURL(text string) (scheme, host string, err error) {
-	u, err := url.Parse(text)
-	if err != nil || u.Opaque != "" || u.Host == "" || strings.ContainsAny(text, "\x00\n\r\t ") {
-		return "", "", invalid("is not a URL such as https://vault.internal:8200")
-	}
-	if u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.Contains(text, "#") || u.Path != "" && u.Path != "/" {
-		return "", "", invalid("must be https://HOST:PORT, and nothing else")
-	}
-	ports := map[string]string{"https": "443", "http": "80"}
-	port, known := ports[u.Scheme]
-	if !known {
-		return "", "", invalid("must start with https://")
-	}
-	if u.Port() != "" || strings.HasSuffix(u.Host, ":") {
-		port = u.Port()
-		if number, err := strconv.ParseUint(port, 10, 16); err != nil || number == 0 || port[0] == '0' {
-			return "", "", invalid("has a port that is no number from 1 to 65535")
-		}
-	}
-	name, loopback, err := parseHost(u)
-	if err != nil {
-		return "", "", err
-	}
-	if u.Scheme == "http" && !loopback {
-		return "", "", invalid("must start with https://: plain http is for loopback addresses such as 127.0.0.1 alone, because the token goes in clear")
-	}
-	return u.Scheme, net.JoinHostPort(name, port), nil
-}
-
-// parseHost returns the host in its one form, and whether it is a loopback
-// address (a name is none: it leads wherever somebody says).
-func parseHost(u *url.URL) (name string, loopback bool, err error) {
-	host := strings.ToLower(u.Hostname())
-	if ip, err := netip.ParseAddr(host); err == nil {
-		if ip.Zone() != "" {
-			return "", false, invalid("must not have an IPv6 zone")
-		}
-		return ip.Unmap().String(), ip.Unmap().IsLoopback(), nil
-	}
-	if host == "" || len(host) > 253 {
-		return "", false, invalid("must name one host")
-	}
-	labels := strings.Split(host, ".")
-	for _, label := range labels {
-		plain := strings.Trim(label, "abcdefghijklmnopqrstuvwxyz0123456789-_") == ""
-		if label == "" || len(label) > 63 || !plain || strings.HasPrefix(label, "-") {
-			return "", false, invalid("must name one host: a DNS name or an IP address")
-		}
-	}
-	if last := labels[len(labels)-1]; strings.Trim(last, "0123456789") == "" || strings.HasPrefix(last, "0x") {
-		return "", false, invalid("has a host that is neither a DNS name nor an IP address in its usual form")
-	}
-	return host, false, nil
-}
-
-func checkMount(mount string) error {
-	if len(mount) > nhi.MaxScope || !isPath(mount) {
-		return invalid("%.80q is no path of a mount: a-z, 0-9, - _ . and inner single slashes", mount)
-	}
-	return nil
-}
-
-func checkNamespace(namespace string) error {
-	if len(namespace) > nhi.MaxScope || !isPath(namespace) {
-		return invalid("%.80q is no namespace: a-z, 0-9, - _ . and inner single slashes", namespace)
-	}
-	for part := range strings.SplitSeq(namespace, "/") {
-		if slices.Contains(reservedNamespaces, part) {
-			return invalid("%.80q holds %s, which no namespace is called", namespace, part)
-		}
-	}
-	return nil
-}
-
-// checkToken never quotes the token.
-func checkToken(token string) error {
-	if token == "" || len(token) > 4096 || strings.Trim(token, tokenCharacters) != "" {
-		return invalid("is not the text of a Vault token")
-	}
-	return nil
-}
-
-const tokenCharacters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.+/="

@@ -10,6 +10,7 @@ import (
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/vaulthttp"
 )
 
 // The access that takes an existing AppRole over, and what becomes of it.
@@ -261,7 +262,7 @@ func (s *system) restore(ctx context.Context, account connector.Account, h *held
 			continue
 		}
 		if err := s.join(ctx, h.entity, id); err != nil {
-			findings = append(findings, "it could not be put back into the group "+line(id)+": "+line(err.Error()))
+			findings = append(findings, "it could not be put back into the group "+vaulthttp.Line(id)+": "+vaulthttp.Line(err.Error()))
 		}
 	}
 	for _, one := range was.Aliases {
@@ -269,7 +270,7 @@ func (s *system) restore(ctx context.Context, account connector.Account, h *held
 			continue
 		}
 		if err := s.tie(ctx, one.Accessor, one.Name, h.entity); err != nil {
-			findings = append(findings, "its alias "+line(one.Name)+" could not be put back: "+line(err.Error()))
+			findings = append(findings, "its alias "+vaulthttp.Line(one.Name)+" could not be put back: "+vaulthttp.Line(err.Error()))
 		}
 	}
 	return findings, nil
@@ -284,6 +285,6 @@ func (s *system) join(ctx context.Context, e *entity, id string) error {
 	if one == nil {
 		return fmt.Errorf("it is gone: %w", errStays)
 	}
-	_, err = s.vault.write(ctx, "identity/group/id/"+id, map[string]any{"member_entity_ids": append(one.Members, e.ID)})
+	_, err = s.vault.Write(ctx, "identity/group/id/"+id, map[string]any{"member_entity_ids": append(one.Members, e.ID)})
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/vaulthttp"
 )
 
 // step is the first part of an effect on one account. Tokens that it chooses
@@ -118,9 +119,9 @@ func (s *system) tidy(ctx context.Context, h *held) error {
 
 func (s *system) removeAlias(ctx context.Context, id string) error {
 	if err := checkID(id); err != nil {
-		return garbage("identity/entity-alias", "an id that is none")
+		return vaulthttp.Garbage("identity/entity-alias", "an id that is none")
 	}
-	return s.vault.remove(ctx, "identity/entity-alias/id/"+id)
+	return s.vault.Remove(ctx, "identity/entity-alias/id/"+id)
 }
 
 // correct returns the fields of our entity that are not as they should be.

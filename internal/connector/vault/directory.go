@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/vaulthttp"
 )
 
 var _ connector.Directory = (*system)(nil)
@@ -25,13 +26,13 @@ func (s *system) Knows(ctx context.Context, person string) (bool, error) {
 		return false, unreachable(err)
 	}
 	if named != nil && !strings.EqualFold(named.Name, person) {
-		return false, garbage(pathLookupEntity, "an answer about another entity")
+		return false, vaulthttp.Garbage(pathLookupEntity, "an answer about another entity")
 	}
 	if named != nil && !named.Disabled {
 		return true, nil
 	}
 	info := map[string]listedAlias{}
-	ids, err := s.vault.list(ctx, "identity/entity-alias/id", &info)
+	ids, err := s.vault.List(ctx, "identity/entity-alias/id", &info)
 	if err != nil {
 		return false, unreachable(err)
 	}
@@ -39,7 +40,7 @@ func (s *system) Knows(ctx context.Context, person string) (bool, error) {
 	for _, id := range ids {
 		one, told := info[id]
 		if !told {
-			return false, garbage("identity/entity-alias/id", "an alias that nothing is said of")
+			return false, vaulthttp.Garbage("identity/entity-alias/id", "an alias that nothing is said of")
 		}
 		if strings.EqualFold(one.Name, person) && one.Type != "approle" {
 			entities = append(entities, one.Entity)

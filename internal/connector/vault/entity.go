@@ -8,6 +8,7 @@ import (
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/vaulthttp"
 )
 
 // Keys of an entity's metadata.
@@ -69,7 +70,7 @@ func (s *system) entityByID(ctx context.Context, id string) (*entity, error) {
 	}
 	found, err := s.readEntity(ctx, "identity/entity/id/"+id)
 	if err == nil && found != nil && found.ID != id {
-		return nil, garbage("identity/entity/id/"+id, "an answer about another entity")
+		return nil, vaulthttp.Garbage("identity/entity/id/"+id, "an answer about another entity")
 	}
 	return found, err
 }
@@ -78,7 +79,7 @@ func (s *system) entityByID(ctx context.Context, id string) (*entity, error) {
 func (s *system) entityByName(ctx context.Context, name string) (*entity, error) {
 	found, err := s.readEntity(ctx, "identity/entity/name/"+name)
 	if err == nil && found != nil && !strings.EqualFold(found.Name, name) {
-		return nil, garbage("identity/entity/name/"+name, "an answer about another entity")
+		return nil, vaulthttp.Garbage("identity/entity/name/"+name, "an answer about another entity")
 	}
 	return found, err
 }
@@ -90,7 +91,7 @@ func (s *system) entityOf(ctx context.Context, accessor, roleID string) (*entity
 		return nil, err
 	}
 	if _, has := found.aliasFor(accessor, roleID); !has {
-		return nil, garbage(pathLookupEntity, "an answer about another entity")
+		return nil, vaulthttp.Garbage(pathLookupEntity, "an answer about another entity")
 	}
 	return found, nil
 }
@@ -99,12 +100,12 @@ const pathLookupEntity = "identity/lookup/entity"
 
 // lookupEntity asks by a body, so that nothing of it is part of a path.
 func (s *system) lookupEntity(ctx context.Context, by map[string]string) (*entity, error) {
-	answer, err := s.vault.write(ctx, pathLookupEntity, by)
+	answer, err := s.vault.Write(ctx, pathLookupEntity, by)
 	if err != nil || answer == nil { // nil: no content, Vault's "there is none" here
 		return nil, err
 	}
 	var found entity
-	if err := decode(pathLookupEntity, answer, &found); err != nil {
+	if err := vaulthttp.Decode(pathLookupEntity, answer, &found); err != nil {
 		return nil, err
 	}
 	return sane(pathLookupEntity, &found)
@@ -112,8 +113,8 @@ func (s *system) lookupEntity(ctx context.Context, by map[string]string) (*entit
 
 func (s *system) readEntity(ctx context.Context, path string) (*entity, error) {
 	var found entity
-	err := s.vault.read(ctx, path, &found)
-	if errors.Is(err, errAbsent) {
+	err := s.vault.Read(ctx, path, &found)
+	if errors.Is(err, vaulthttp.ErrAbsent) {
 		return nil, nil
 	}
 	if err != nil {
@@ -124,7 +125,7 @@ func (s *system) readEntity(ctx context.Context, path string) (*entity, error) {
 
 func sane(path string, found *entity) (*entity, error) {
 	if checkID(found.ID) != nil || found.Name == "" {
-		return nil, garbage(path, "an entity without id or name")
+		return nil, vaulthttp.Garbage(path, "an entity without id or name")
 	}
 	return found, nil
 }
@@ -156,7 +157,7 @@ func (s *system) makeEntity(ctx context.Context, account connector.Account, disa
 		made[metaMade] = "true"
 	}
 	if staged == nil {
-		_, err = s.vault.write(ctx, "identity/entity", map[string]any{
+		_, err = s.vault.Write(ctx, "identity/entity", map[string]any{
 			"name": stagingName(account), "metadata": marks(account, made), "disabled": disabled, "policies": []string{},
 		})
 		if err != nil {
@@ -170,7 +171,7 @@ func (s *system) makeEntity(ctx context.Context, account connector.Account, disa
 		return nil, fmt.Errorf("%s: the entity that was just made is not there: %w", account.Principal, nhi.ErrUnreachable)
 	}
 	err = s.setEntity(ctx, staged, map[string]any{"name": account.Principal})
-	if refused(err, 400, "already in use") {
+	if vaulthttp.Refused(err, 400, "already in use") {
 		if adopts(account) != "" { // its name is of no account to us
 			return staged, nil
 		}
@@ -209,17 +210,17 @@ func unmarked(metadata map[string]string) map[string]string {
 
 // setEntity changes fields of one entity. Vault refuses an id that is gone.
 func (s *system) setEntity(ctx context.Context, e *entity, fields map[string]any) error {
-	_, err := s.vault.write(ctx, "identity/entity/id/"+e.ID, fields)
+	_, err := s.vault.Write(ctx, "identity/entity/id/"+e.ID, fields)
 	return err
 }
 
 func (s *system) removeEntity(ctx context.Context, id string) error {
-	return s.vault.remove(ctx, "identity/entity/id/"+id)
+	return s.vault.Remove(ctx, "identity/entity/id/"+id)
 }
 
 // tie makes the alias of a role id lead to an entity, wherever it led before.
 func (s *system) tie(ctx context.Context, accessor, roleID string, e *entity) error {
-	_, err := s.vault.write(ctx, "identity/entity-alias", map[string]any{
+	_, err := s.vault.Write(ctx, "identity/entity-alias", map[string]any{
 		"name": roleID, "mount_accessor": accessor, "canonical_id": e.ID,
 	})
 	return err

@@ -14,6 +14,7 @@ import (
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/vaulthttp"
 )
 
 // issued is a secret id that was just made.
@@ -63,11 +64,11 @@ func (s *system) Issue(ctx context.Context, account connector.Account, notAfter 
 // values are what every credential says, without the empty ones.
 func (s *system) values(roleID, accessor string) map[string]nhi.Secret {
 	values := map[string]nhi.Secret{
-		fieldURL: nhi.NewSecret(s.vault.at.url()), fieldMount: nhi.NewSecret(s.vault.at.mount),
+		fieldURL: nhi.NewSecret(s.at.URL()), fieldMount: nhi.NewSecret(s.at.mount),
 		fieldRoleID: nhi.NewSecret(roleID), fieldAccessor: nhi.NewSecret(accessor),
 	}
-	if s.vault.at.namespace != "" {
-		values[fieldNamespace] = nhi.NewSecret(s.vault.at.namespace)
+	if s.at.Namespace() != "" {
+		values[fieldNamespace] = nhi.NewSecret(s.at.Namespace())
 	}
 	return values
 }
@@ -91,7 +92,7 @@ func (s *system) lookToIssue(ctx context.Context, account connector.Account, end
 		return nil, h.foreignError()
 	case seen.State != connector.Active || len(seen.Findings) > 0 || !slices.Equal(seen.Privileges, privileges(account.Access)):
 		return nil, fmt.Errorf("%s is %s in Vault, and not as it was approved (%s): %w",
-			account.Principal, seen.State, line(joined(seen.Findings)), nhi.ErrEnded)
+			account.Principal, seen.State, vaulthttp.Line(joined(seen.Findings)), nhi.ErrEnded)
 	case !end.After(s.now()):
 		return nil, fmt.Errorf("the term of %s ended %s: %w", account.Principal, nhi.FormatTime(end), nhi.ErrEnded)
 	}
@@ -160,16 +161,16 @@ func (s *system) makeSecretID(ctx context.Context, account connector.Account, tt
 		return issued{}, fmt.Errorf("the term of %s has ended: %w", account.Principal, nhi.ErrEnded)
 	}
 	path := s.rolePath(account.Principal) + "/secret-id"
-	answer, err := s.vault.do(ctx, call{
-		method: http.MethodPost, path: path, wrap: wrap,
-		body: map[string]any{"metadata": string(metadata), "ttl": seconds(ttl), "num_uses": uses},
+	answer, err := s.vault.Do(ctx, vaulthttp.Call{
+		Method: http.MethodPost, Path: path, Wrap: wrap,
+		Body: map[string]any{"metadata": string(metadata), "ttl": vaulthttp.Seconds(ttl), "num_uses": uses},
 	})
 	if err != nil {
 		return issued{}, err
 	}
 	if wrap > 0 {
 		if answer == nil || answer.WrapInfo == nil || answer.WrapInfo.Token == "" || answer.WrapInfo.CreationPath != path || checkID(answer.WrapInfo.WrappedAccessor) != nil {
-			return issued{}, garbage(path, "a secret id that is not wrapped")
+			return issued{}, vaulthttp.Garbage(path, "a secret id that is not wrapped")
 		}
 		made.accessor, made.wrapping = answer.WrapInfo.WrappedAccessor, answer.WrapInfo.Token
 		return made, nil
@@ -179,11 +180,11 @@ func (s *system) makeSecretID(ctx context.Context, account connector.Account, tt
 		Accessor string      `json:"secret_id_accessor"`
 		TTL      json.Number `json:"secret_id_ttl"`
 	}
-	if err := decode(path, answer, &got); err != nil {
+	if err := vaulthttp.Decode(path, answer, &got); err != nil {
 		return issued{}, err
 	}
 	if got.Secret == "" || checkID(got.Accessor) != nil {
-		return issued{}, garbage(path, "no secret id")
+		return issued{}, vaulthttp.Garbage(path, "no secret id")
 	}
 	made.secret, made.accessor, made.ttl = got.Secret, got.Accessor, durationOf(got.TTL)
 	return made, nil
@@ -204,7 +205,7 @@ func (s *system) issueToken(ctx context.Context, account connector.Account, h *h
 	}
 	ends, err := s.limitInTime(ctx, got.Accessor, time.Duration(got.LeaseDuration)*time.Second, end)
 	if err != nil {
-		cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), dialTimeout)
+		cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
 		defer cancel()
 		return connector.Credential{}, join(err, s.revokeToken(cleanup, got.Accessor))
 	}

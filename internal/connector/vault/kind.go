@@ -20,6 +20,7 @@ import (
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/setting"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/vaulthttp"
 )
 
 // The names of settings, of the access, of options and of a credential's values.
@@ -85,17 +86,17 @@ func Kind() connector.Kind {
 func settingFields() []setting.Field {
 	return []setting.Field{
 		{
-			Name: settingURL, Type: setting.String, Required: true, Check: checkURL,
+			Name: settingURL, Type: setting.String, Required: true, Check: vaulthttp.CheckURL,
 			Description: "https://HOST:PORT of the active node, or of what leads to it; the port is 443 where none is given. Plain http " +
 				"is for loopback addresses alone. Redirects are not followed. VAULT_* environment variables, proxies and token files are not read.",
 		},
 		{
-			Name: settingToken, Type: setting.String, Required: true, Secret: true, Check: checkToken,
+			Name: settingToken, Type: setting.String, Required: true, Secret: true, Check: vaulthttp.CheckToken,
 			Description: "A token that may manage entities, this AppRole mount and tokens: the guide has its policy.",
 		},
-		{Name: settingNamespace, Type: setting.String, Check: checkNamespace, Description: "The namespace, in Vault Enterprise."},
+		{Name: settingNamespace, Type: setting.String, Check: vaulthttp.CheckNamespace, Description: "The namespace, in Vault Enterprise."},
 		{
-			Name: settingMount, Type: setting.String, Default: "approle", Check: checkMount,
+			Name: settingMount, Type: setting.String, Default: "approle", Check: vaulthttp.CheckMount,
 			Description: "Where the AppRole auth method is mounted, below auth/.",
 		},
 		{

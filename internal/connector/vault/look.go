@@ -8,6 +8,7 @@ import (
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/vaulthttp"
 )
 
 // held is what Vault holds of one account, at one look.
@@ -173,17 +174,17 @@ func (s *system) groupsOf(ctx context.Context, e *entity) ([]group, error) {
 
 func (s *system) group(ctx context.Context, id string) (*group, error) {
 	if err := checkID(id); err != nil {
-		return nil, garbage("identity/group", "an id that is none")
+		return nil, vaulthttp.Garbage("identity/group", "an id that is none")
 	}
 	var one group
-	err := s.vault.read(ctx, "identity/group/id/"+id, &one)
+	err := s.vault.Read(ctx, "identity/group/id/"+id, &one)
 	switch {
-	case errors.Is(err, errAbsent):
+	case errors.Is(err, vaulthttp.ErrAbsent):
 		return nil, nil
 	case err != nil:
 		return nil, err
 	case one.ID != id:
-		return nil, garbage("identity/group/id/"+id, "an answer about another group")
+		return nil, vaulthttp.Garbage("identity/group/id/"+id, "an answer about another group")
 	}
 	return &one, nil
 }
@@ -199,7 +200,7 @@ func (s *system) leave(ctx context.Context, e *entity, id string) error {
 		return fmt.Errorf("the entity of %s is in the external group %s, which only a login changes: %w", e.Name, one.Name, errStays)
 	}
 	rest := slices.DeleteFunc(one.Members, func(member string) bool { return member == e.ID })
-	_, err = s.vault.write(ctx, "identity/group/id/"+id, map[string]any{"member_entity_ids": rest})
+	_, err = s.vault.Write(ctx, "identity/group/id/"+id, map[string]any{"member_entity_ids": rest})
 	return err
 }
 
@@ -209,5 +210,5 @@ func (h *held) isForeign() bool { return len(h.others) > 0 }
 
 // foreignError refuses to touch what is in the account's place.
 func (h *held) foreignError() error {
-	return fmt.Errorf("%s: %w", line(joined(h.others)), nhi.ErrForeign)
+	return fmt.Errorf("%s: %w", vaulthttp.Line(joined(h.others)), nhi.ErrForeign)
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/vaulthttp"
 )
 
 // observe says what was seen of an account, and how that differs from what was
@@ -92,16 +93,16 @@ func (h *held) entityFindings(account connector.Account) []string {
 		findings = append(findings, "the entity was disabled by hand")
 	}
 	if h.entity.Name != account.Principal && h.entity.Name != stagingName(account) && adopts(account) == "" {
-		findings = append(findings, "the entity was renamed to "+line(h.entity.Name)+" by hand")
+		findings = append(findings, "the entity was renamed to "+vaulthttp.Line(h.entity.Name)+" by hand")
 	}
 	for _, name := range h.entity.Policies {
-		findings = append(findings, "policy "+line(name)+" was added to the entity by hand")
+		findings = append(findings, "policy "+vaulthttp.Line(name)+" was added to the entity by hand")
 	}
 	for _, one := range h.groups {
-		findings = append(findings, "the entity was added to the group "+line(one.Name)+" by hand")
+		findings = append(findings, "the entity was added to the group "+vaulthttp.Line(one.Name)+" by hand")
 	}
 	for _, one := range h.extraAliases() {
-		findings = append(findings, fmt.Sprintf("the alias %s (%s) was added by hand", line(one.Name), line(one.Type)))
+		findings = append(findings, fmt.Sprintf("the alias %s (%s) was added by hand", vaulthttp.Line(one.Name), vaulthttp.Line(one.Type)))
 	}
 	if h.role != nil && !h.tied() && (account.Enabled || !h.entity.Disabled) {
 		findings = append(findings, "the alias of its AppRole was removed by hand")
@@ -132,7 +133,7 @@ func (h *held) roleFindings(account connector.Account) []string {
 	approved, is := account.Access.Items(accessPolicies), h.role.holds()
 	for _, name := range is {
 		if !slices.Contains(approved, name) {
-			findings = append(findings, "policy "+line(name)+" was added by hand")
+			findings = append(findings, "policy "+vaulthttp.Line(name)+" was added by hand")
 		}
 	}
 	if !due {
@@ -144,7 +145,7 @@ func (h *held) roleFindings(account connector.Account) []string {
 		}
 	}
 	for _, one := range h.role.differences(wanted(account)) {
-		what := one.name + " was changed by hand to " + line(one.is)
+		what := one.name + " was changed by hand to " + vaulthttp.Line(one.is)
 		if one.isEnd() {
 			what = fmt.Sprintf("the end was moved by hand to %s (%s, and %s was approved)", one.is, one.name, one.want)
 		}
@@ -161,7 +162,7 @@ func (h *held) secretFindings(account connector.Account) []string {
 		if id.ours(account) {
 			what = "outlives the end: it ends " + nhi.FormatTime(id.Expires)
 		}
-		findings = append(findings, "secret id "+line(id.Accessor)+" "+what)
+		findings = append(findings, "secret id "+vaulthttp.Line(id.Accessor)+" "+what)
 	}
 	return findings
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/vaulthttp"
 )
 
 // probeTTL bounds what a probe leaves behind when it cannot clean up.
@@ -78,17 +79,17 @@ var errNotLetIn = errors.New("the login was refused")
 // login logs in, without the system's own token. What Vault says is not passed
 // on: it may hold what was sent.
 func (s *system) login(ctx context.Context, roleID, secret string) (*api.SecretAuth, error) {
-	path := "auth/" + s.vault.at.mount + "/login"
-	answer, err := s.vault.do(ctx, call{
-		method: http.MethodPost, path: path, body: map[string]string{"role_id": roleID, "secret_id": secret}, free: true,
+	path := "auth/" + s.at.mount + "/login"
+	answer, err := s.vault.Do(ctx, vaulthttp.Call{
+		Method: http.MethodPost, Path: path, Body: map[string]string{"role_id": roleID, "secret_id": secret}, Free: true,
 	})
 	switch {
-	case refused(err, http.StatusBadRequest, "invalid role or secret ID"), refused(err, http.StatusForbidden, "permission denied"):
+	case vaulthttp.Refused(err, http.StatusBadRequest, "invalid role or secret ID"), vaulthttp.Refused(err, http.StatusForbidden, "permission denied"):
 		return nil, errNotLetIn
 	case err != nil:
 		return nil, err
 	case answer == nil || answer.Auth == nil || answer.Auth.ClientToken == "" || checkID(answer.Auth.Accessor) != nil:
-		return nil, garbage(path, "a login without a token")
+		return nil, vaulthttp.Garbage(path, "a login without a token")
 	}
 	return answer.Auth, nil
 }
@@ -96,7 +97,7 @@ func (s *system) login(ctx context.Context, roleID, secret string) (*api.SecretA
 // discard destroys a secret id that nobody will get, also when the call was
 // cancelled: it is bounded by its own deadline.
 func (s *system) discard(ctx context.Context, role, accessor string) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), dialTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
 	defer cancel()
 	return s.destroySecretID(ctx, role, accessor)
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/vaulthttp"
 )
 
 // holdings is what one read found.
@@ -148,7 +149,7 @@ type listed struct {
 // the AppRole mount, and those with a name such as ours. People are not read.
 func (s *system) entities(ctx context.Context, accessor string) ([]*entity, error) {
 	info := map[string]listed{}
-	ids, err := s.vault.list(ctx, "identity/entity/id", &info)
+	ids, err := s.vault.List(ctx, "identity/entity/id", &info)
 	if err != nil {
 		return nil, err
 	}
@@ -200,11 +201,11 @@ func (s *system) policyTexts(ctx context.Context, names []string) (policyTexts, 
 			Name   string `json:"name"`
 			Policy string `json:"policy"`
 		}
-		err := s.vault.read(ctx, pathPolicies+names[i], &one)
+		err := s.vault.Read(ctx, pathPolicies+names[i], &one)
 		if err == nil && one.Name != names[i] {
-			err = garbage(pathPolicies+names[i], "an answer about another policy")
+			err = vaulthttp.Garbage(pathPolicies+names[i], "an answer about another policy")
 		}
-		if err != nil && !errors.Is(err, errAbsent) {
+		if err != nil && !errors.Is(err, vaulthttp.ErrAbsent) {
 			return err
 		}
 		mu.Lock()

@@ -8,6 +8,7 @@ import (
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/vaulthttp"
 )
 
 // Revoke disables the entity, which stops its tokens at once, removes the
@@ -119,7 +120,7 @@ func (h *held) gone(account connector.Account) (connector.Observation, error) {
 
 // unconfirmed says that the removal was ordered and how far it came.
 func unconfirmed(seen connector.Observation, err error) (connector.Observation, error) {
-	if finding := "removal not finished: " + line(err.Error()); !slices.Contains(seen.Findings, finding) {
+	if finding := "removal not finished: " + vaulthttp.Line(err.Error()); !slices.Contains(seen.Findings, finding) {
 		seen.Findings = append(seen.Findings, finding)
 	}
 	seen.Verified = false

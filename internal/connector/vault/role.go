@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/vaulthttp"
 )
 
 // roleIDPrefix makes the role ids of ours known at sight, in lists.
@@ -132,13 +133,13 @@ func (s shape) is(want shape) bool {
 		slices.Equal(slices.Sorted(slices.Values(s.TokenPolicies)), slices.Sorted(slices.Values(want.TokenPolicies)))
 }
 
-func (s *system) rolePath(name string) string { return "auth/" + s.vault.at.mount + "/role/" + name }
+func (s *system) rolePath(name string) string { return "auth/" + s.at.mount + "/role/" + name }
 
 // readRole returns an AppRole with its role id; nil where there is none.
 func (s *system) readRole(ctx context.Context, name string) (*role, error) {
 	found := role{name: name}
-	err := s.vault.read(ctx, s.rolePath(name), &found.shape)
-	if errors.Is(err, errAbsent) {
+	err := s.vault.Read(ctx, s.rolePath(name), &found.shape)
+	if errors.Is(err, vaulthttp.ErrAbsent) {
 		return nil, nil
 	}
 	if err != nil {
@@ -147,14 +148,14 @@ func (s *system) readRole(ctx context.Context, name string) (*role, error) {
 	var id struct {
 		RoleID string `json:"role_id"`
 	}
-	if err := s.vault.read(ctx, s.rolePath(name)+"/role-id", &id); err != nil {
-		if errors.Is(err, errAbsent) { // it went away between the two
+	if err := s.vault.Read(ctx, s.rolePath(name)+"/role-id", &id); err != nil {
+		if errors.Is(err, vaulthttp.ErrAbsent) { // it went away between the two
 			return nil, nil
 		}
 		return nil, err
 	}
 	if found.id = id.RoleID; found.id == "" || found.TokenType == "" {
-		return nil, garbage(s.rolePath(name), "an AppRole without role id or token type")
+		return nil, vaulthttp.Garbage(s.rolePath(name), "an AppRole without role id or token type")
 	}
 	return &found, nil
 }
@@ -178,10 +179,10 @@ func (s *system) setRole(ctx context.Context, name, roleID string, want shape) e
 	if roleID != "" {
 		fields["role_id"] = roleID
 	}
-	_, err = s.vault.write(ctx, s.rolePath(name), fields)
+	_, err = s.vault.Write(ctx, s.rolePath(name), fields)
 	return err
 }
 
 func (s *system) removeRole(ctx context.Context, name string) error {
-	return s.vault.remove(ctx, s.rolePath(name))
+	return s.vault.Remove(ctx, s.rolePath(name))
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/vaulthttp"
 )
 
 // countedUses is how often a secret id may be used. It is far more than any
@@ -38,7 +39,7 @@ func (id secretID) outlives(end time.Time) bool { return id.Expires.IsZero() || 
 
 // secretIDs returns the secret ids of an AppRole that is there.
 func (s *system) secretIDs(ctx context.Context, role string) ([]secretID, error) {
-	accessors, err := s.vault.list(ctx, s.rolePath(role)+"/secret-id", nil)
+	accessors, err := s.vault.List(ctx, s.rolePath(role)+"/secret-id", nil)
 	if err != nil {
 		return nil, err
 	}
@@ -68,14 +69,14 @@ func (s *system) secretIDs(ctx context.Context, role string) ([]secretID, error)
 func (s *system) secretID(ctx context.Context, role, accessor string) (*secretID, error) {
 	path := s.rolePath(role) + "/secret-id-accessor/lookup"
 	var one secretID
-	err := s.vault.ask(ctx, path, map[string]string{"secret_id_accessor": accessor}, &one)
+	err := s.vault.Ask(ctx, path, map[string]string{"secret_id_accessor": accessor}, &one)
 	switch {
-	case refused(err, 404, "failed to find accessor entry"):
+	case vaulthttp.Refused(err, 404, "failed to find accessor entry"):
 		return nil, nil
 	case err != nil:
 		return nil, err
 	case one.Accessor != accessor:
-		return nil, garbage(path, "an answer about another secret id")
+		return nil, vaulthttp.Garbage(path, "an answer about another secret id")
 	}
 	return &one, nil
 }
@@ -83,7 +84,7 @@ func (s *system) secretID(ctx context.Context, role, accessor string) (*secretID
 // destroySecretID destroys one secret id. One already gone is success, and is
 // looked for only where Vault cannot destroy it.
 func (s *system) destroySecretID(ctx context.Context, role, accessor string) error {
-	_, err := s.vault.write(ctx, s.rolePath(role)+"/secret-id-accessor/destroy", map[string]string{"secret_id_accessor": accessor})
+	_, err := s.vault.Write(ctx, s.rolePath(role)+"/secret-id-accessor/destroy", map[string]string{"secret_id_accessor": accessor})
 	if err == nil {
 		return nil
 	}

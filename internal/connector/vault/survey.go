@@ -28,7 +28,7 @@ func (s *system) Appraise(ctx context.Context, name string) (connector.Sighting,
 		return connector.Sighting{}, unreachable(err)
 	}
 	if one == nil {
-		return connector.Sighting{}, fmt.Errorf("there is no AppRole %s on auth/%s: %w", name, s.vault.at.mount, nhi.ErrInvalid)
+		return connector.Sighting{}, fmt.Errorf("there is no AppRole %s on auth/%s: %w", name, s.at.mount, nhi.ErrInvalid)
 	}
 	led, err := s.entityOf(ctx, accessor, one.id)
 	if err != nil {
@@ -117,7 +117,7 @@ func (s *system) Survey(ctx context.Context) ([]connector.Sighting, error) {
 	if err != nil {
 		return nil, unreachable(err)
 	}
-	names, err := s.vault.list(ctx, "auth/"+s.vault.at.mount+"/role", nil)
+	names, err := s.vault.List(ctx, "auth/"+s.at.mount+"/role", nil)
 	if err != nil {
 		return nil, unreachable(err)
 	}

@@ -2,7 +2,9 @@ package vault
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -11,10 +13,14 @@ import (
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/setting"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/vaulthttp"
 )
 
 // width is how many accounts are looked at or changed at a time.
 const width = 8
+
+// cleanupTimeout bounds what is taken back after a failure.
+const cleanupTimeout = 10 * time.Second
 
 var (
 	_ connector.Connector = (*system)(nil)
@@ -23,7 +29,8 @@ var (
 
 // system is one open Vault: a server, a namespace and an AppRole mount.
 type system struct {
-	vault *client
+	at    address
+	vault *vaulthttp.Client
 	now   func() time.Time // real time: Vault's ends are counted from now on
 }
 
@@ -33,19 +40,19 @@ func open(settings setting.Settings, now func() time.Time) (connector.Connector,
 	if err != nil {
 		return nil, err
 	}
-	if err := checkToken(settings.Secrets[settingToken].Reveal()); err != nil {
+	if err := vaulthttp.CheckToken(settings.Secrets[settingToken].Reveal()); err != nil {
 		return nil, fmt.Errorf("%s %w", settingToken, err)
 	}
-	vault, err := newClient(at, settings.Secrets[settingToken], settings.Values.Text(settingCACert))
+	vault, err := vaulthttp.New(at.Address, settings.Secrets[settingToken], settings.Values.Text(settingCACert))
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", settingCACert, err)
 	}
-	return &system{vault: vault, now: now}, nil
+	return &system{at: at, vault: vault, now: now}, nil
 }
 
 // Close ends idle connections.
 func (s *system) Close() error {
-	s.vault.close()
+	s.vault.Close()
 	return nil
 }
 
@@ -58,13 +65,13 @@ type mount struct {
 // accessor names the AppRole mount in aliases. It is asked for each time,
 // since another mount under the same path has another one.
 func (s *system) accessor(ctx context.Context) (string, error) {
-	path := "sys/internal/ui/mounts/auth/" + s.vault.at.mount
+	path := "sys/internal/ui/mounts/auth/" + s.at.mount
 	var found mount
-	if err := s.vault.read(ctx, path, &found); err != nil {
-		return "", fmt.Errorf("look for the mount auth/%s: %w", s.vault.at.mount, unreachable(err))
+	if err := s.vault.Read(ctx, path, &found); err != nil {
+		return "", fmt.Errorf("look for the mount auth/%s: %w", s.at.mount, unreachable(err))
 	}
 	if found.Type != "approle" || checkID(found.Accessor) != nil {
-		return "", fmt.Errorf("auth/%s is a mount of type %.40q and not approle: %w", s.vault.at.mount, found.Type, nhi.ErrInvalid)
+		return "", fmt.Errorf("auth/%s is a mount of type %.40q and not approle: %w", s.at.mount, found.Type, nhi.ErrInvalid)
 	}
 	return found.Accessor, nil
 }
@@ -77,6 +84,15 @@ func unreachable(err error) error {
 	}
 	return fmt.Errorf("%w: %w", err, nhi.ErrUnreachable)
 }
+
+func isOurs(err error) bool {
+	ours := []error{nhi.ErrInvalid, nhi.ErrForeign, nhi.ErrEnded, nhi.ErrUnconfirmed, nhi.ErrUnreachable, errStays}
+	return slices.ContainsFunc(ours, func(sentinel error) bool { return errors.Is(err, sentinel) })
+}
+
+// errStays is behind an error that no retry of ours can mend: a person must
+// change something in Vault first.
+var errStays = errors.New("must be settled in Vault")
 
 // each runs do for every account that can be told apart, a few at a time, and
 // puts its error beside what it observed.

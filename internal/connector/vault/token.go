@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/vaulthttp"
 )
 
 // token is a token, without the token itself.
@@ -33,15 +35,15 @@ const pathAccessors = "auth/token/accessors"
 // which it refuses us. So a 403 is asked again, and one that stays counts as
 // ours to fail on unless Vault let us look at another token meanwhile.
 func (s *system) sweep(ctx context.Context, chosen func(token) bool) error {
-	accessors, err := s.vault.list(ctx, pathAccessors, nil)
+	accessors, err := s.vault.List(ctx, pathAccessors, nil)
 	if err != nil {
 		return fmt.Errorf("list tokens: %w", err)
 	}
 	var allowed atomic.Bool
 	denied := make([]error, len(accessors))
-	err = parallel(ctx, maxConns, len(accessors), func(ctx context.Context, i int) error {
+	err = parallel(ctx, vaulthttp.MaxConns, len(accessors), func(ctx context.Context, i int) error {
 		one, err := s.lookupToken(ctx, accessors[i])
-		if refused(err, http.StatusForbidden, "permission denied") {
+		if vaulthttp.Refused(err, http.StatusForbidden, "permission denied") {
 			denied[i] = err
 			return nil
 		}
@@ -70,20 +72,20 @@ const (
 func (s *system) lookupToken(ctx context.Context, accessor string) (*token, error) {
 	const path = "auth/token/lookup-accessor"
 	var one token
-	err := s.vault.ask(ctx, path, map[string]string{"accessor": accessor}, &one)
-	for try := 1; try < lookupTries && refused(err, http.StatusForbidden, "permission denied"); try++ {
+	err := s.vault.Ask(ctx, path, map[string]string{"accessor": accessor}, &one)
+	for try := 1; try < lookupTries && vaulthttp.Refused(err, http.StatusForbidden, "permission denied"); try++ {
 		if !pause(ctx, lookupWait<<try) {
 			break
 		}
-		err = s.vault.ask(ctx, path, map[string]string{"accessor": accessor}, &one)
+		err = s.vault.Ask(ctx, path, map[string]string{"accessor": accessor}, &one)
 	}
 	switch {
-	case refused(err, http.StatusBadRequest, "invalid accessor"):
+	case vaulthttp.Refused(err, http.StatusBadRequest, "invalid accessor"):
 		return nil, nil
 	case err != nil:
 		return nil, err
 	case one.Accessor != accessor:
-		return nil, garbage(path, "an answer about another token")
+		return nil, vaulthttp.Garbage(path, "an answer about another token")
 	}
 	return &one, nil
 }
@@ -102,19 +104,19 @@ func pause(ctx context.Context, wait time.Duration) bool {
 
 // revokeToken revokes a token. One already gone is success to Vault.
 func (s *system) revokeToken(ctx context.Context, accessor string) error {
-	_, err := s.vault.write(ctx, "auth/token/revoke-accessor", map[string]string{"accessor": accessor})
+	_, err := s.vault.Write(ctx, "auth/token/revoke-accessor", map[string]string{"accessor": accessor})
 	return err
 }
 
 // limitToken draws a token's end in, and returns how long it lives now. Vault
 // counts a renewal's time from now on, also where that is less than was left.
 func (s *system) limitToken(ctx context.Context, accessor string, ttl time.Duration) (time.Duration, error) {
-	answer, err := s.vault.write(ctx, "auth/token/renew-accessor", map[string]any{"accessor": accessor, "increment": seconds(ttl)})
+	answer, err := s.vault.Write(ctx, "auth/token/renew-accessor", map[string]any{"accessor": accessor, "increment": vaulthttp.Seconds(ttl)})
 	if err != nil {
 		return 0, err
 	}
 	if answer == nil || answer.Auth == nil || answer.Auth.Accessor != accessor {
-		return 0, garbage("auth/token/renew-accessor", "an answer about another token")
+		return 0, vaulthttp.Garbage("auth/token/renew-accessor", "an answer about another token")
 	}
 	return time.Duration(answer.Auth.LeaseDuration) * time.Second, nil
 }
@@ -122,7 +124,7 @@ func (s *system) limitToken(ctx context.Context, accessor string, ttl time.Durat
 // tokensOf picks the tokens of an account: of its entity, and those that its AppRole
 // gave to any other (one that Vault made when the alias was away).
 func (s *system) tokensOf(entityIDs []string, roles []string) func(token) bool {
-	login := "auth/" + s.vault.at.mount + "/login"
+	login := "auth/" + s.at.mount + "/login"
 	return func(t token) bool {
 		return t.EntityID != "" && slices.Contains(entityIDs, t.EntityID) ||
 			t.Path == login && slices.ContainsFunc(roles, func(role string) bool { return strings.EqualFold(t.Meta["role_name"], role) })

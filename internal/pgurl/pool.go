@@ -1,4 +1,4 @@
-package postgres
+package pgurl
 
 import (
 	"errors"
@@ -16,16 +16,14 @@ import (
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
 )
 
-// poolSize is the most connections that one system takes.
-const poolSize = 4
-
-// poolConfig makes the driver's configuration of an address, and of nothing
-// else: TLS files that the URL names are the only thing read.
+// PoolConfig makes the driver's configuration of a pool of at most so many
+// connections. TLS files that the URL names are the only thing read. Errors are
+// nhi.ErrInvalid and hold no password.
 //
 // The driver accepts only what its own parser made, and that parser takes
 // every setting that is missing from PG* environment variables, service files
 // and ~/.pgpass. So no setting is left out here.
-func (a address) poolConfig() (*pgxpool.Config, error) {
+func (a URL) PoolConfig(most int32) (*pgxpool.Config, error) {
 	settings := map[string]string{
 		"host": a.host, "port": strconv.FormatUint(uint64(a.port), 10), "database": a.database,
 		"user": a.user, "password": a.password.Reveal(), "passfile": "",
@@ -55,19 +53,19 @@ func (a address) poolConfig() (*pgxpool.Config, error) {
 	if conn.Host != a.host || conn.Port != a.port || conn.User != a.user || conn.Database != a.database || len(conn.Fallbacks) != 0 {
 		return nil, fmt.Errorf("url: the driver made another address of it: %w", nhi.ErrInvalid)
 	}
-	config.MaxConns = poolSize
+	config.MaxConns = most
 	config.MaxConnIdleTime = 30 * time.Second
 	return config, nil
 }
 
-// loginConfig is the configuration of one connection as another user, without
-// the admin's certificate, which could let it in by itself.
-func (a address) loginConfig(user, password string) (*pgx.ConnConfig, error) {
+// LoginConfig is the configuration of one connection as another user, without
+// the URL's own certificate, which could let it in by itself.
+func (a URL) LoginConfig(user, password string) (*pgx.ConnConfig, error) {
 	a.user, a.password = user, nhi.NewSecret(password)
 	a.options = maps.Clone(a.options)
 	delete(a.options, optionSSLCert)
 	delete(a.options, optionSSLKey)
-	config, err := a.poolConfig()
+	config, err := a.PoolConfig(1)
 	if err != nil {
 		return nil, err
 	}

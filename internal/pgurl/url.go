@@ -1,4 +1,8 @@
-package postgres
+// Package pgurl reads the URL of a PostgreSQL database, and makes the driver's
+// configuration of it and of nothing else: no PG* environment variables, no
+// service file, no password file. One host, and never in clear text by
+// accident.
+package pgurl
 
 import (
 	"fmt"
@@ -36,8 +40,12 @@ const (
 	defaultName    = "nhi"
 )
 
-// address is a checked URL: exactly one host, one database, one user.
-type address struct {
+// maxName is the longest name of a role or a database, in bytes: PostgreSQL
+// cuts a longer one silently (NAMEDATALEN - 1).
+const maxName = 63
+
+// URL is a checked URL: exactly one host, one database, one user.
+type URL struct {
 	host     string
 	port     uint16
 	database string
@@ -46,14 +54,24 @@ type address struct {
 	options  map[string]string // every option, defaults written out
 }
 
-// endpoint is HOST:PORT/DATABASE, what policy compares.
-func (a address) endpoint() string { return a.hostPort() + "/" + a.database }
+// Endpoint is HOST:PORT/DATABASE, what policy compares.
+func (a URL) Endpoint() string { return a.hostPort() + "/" + a.database }
 
-func (a address) hostPort() string {
+// Host is the host in its one canonical form.
+func (a URL) Host() string { return a.host }
+
+// Port is the port, also where the URL names none.
+func (a URL) Port() uint16 { return a.port }
+
+// Database is the database's name.
+func (a URL) Database() string { return a.database }
+
+func (a URL) hostPort() string {
 	return net.JoinHostPort(a.host, strconv.FormatUint(uint64(a.port), 10))
 }
 
-func (a address) timeout() time.Duration {
+// Timeout is how long a connection may take to be made.
+func (a URL) Timeout() time.Duration {
 	seconds, err := strconv.Atoi(a.options[optionTimeout])
 	if err != nil {
 		return defaultTimeout
@@ -61,9 +79,9 @@ func (a address) timeout() time.Duration {
 	return time.Duration(seconds) * time.Second
 }
 
-// withLogin returns the URL for another user, with what it needs to trust the
+// WithLogin returns the URL for another user, with what it needs to trust the
 // server, but without the admin's own certificate.
-func (a address) withLogin(user, password string) string {
+func (a URL) WithLogin(user, password string) string {
 	query := url.Values{optionSSLMode: {a.options[optionSSLMode]}}
 	if file := a.options[optionSSLRootCert]; file != "" {
 		query.Set(optionSSLRootCert, file)
@@ -75,33 +93,33 @@ func (a address) withLogin(user, password string) string {
 	return u.String()
 }
 
-// parseAddress reads a URL strictly. It looks at nothing but the text: no
+// Parse reads a URL strictly. It looks at nothing but the text: no
 // environment, no file. Errors are nhi.ErrInvalid and never quote the text,
 // since any part of a malformed URL may be the password.
-func parseAddress(text string) (address, error) {
+func Parse(text string) (URL, error) {
 	u, err := url.Parse(text)
 	if err != nil || u.Opaque != "" || strings.ContainsAny(text, "\x00\n\r\t ") {
-		return address{}, invalid("is not a URL such as postgres://admin:password@host:5432/database " +
+		return URL{}, invalid("is not a URL such as postgres://admin:password@host:5432/database " +
 			"(special characters in the password are written %%XX)")
 	}
 	if u.Scheme != "postgres" && u.Scheme != "postgresql" {
-		return address{}, invalid("must start with postgres://")
+		return URL{}, invalid("must start with postgres://")
 	}
 	if u.Fragment != "" || strings.Contains(text, "#") {
-		return address{}, invalid("must not have a # part: write %%23 in a password")
+		return URL{}, invalid("must not have a # part: write %%23 in a password")
 	}
-	a := address{}
+	a := URL{}
 	if a.host, a.port, err = parseHost(u); err != nil {
-		return address{}, err
+		return URL{}, err
 	}
 	if a.database, err = parseDatabase(u); err != nil {
-		return address{}, err
+		return URL{}, err
 	}
 	if a.user, a.password, err = parseUser(u); err != nil {
-		return address{}, err
+		return URL{}, err
 	}
 	if a.options, err = parseOptions(u); err != nil {
-		return address{}, err
+		return URL{}, err
 	}
 	return a, nil
 }
@@ -158,7 +176,7 @@ func parseDatabase(u *url.URL) (string, error) {
 	if database == "" {
 		return "", invalid("must name a database: postgres://…@host/DATABASE")
 	}
-	if len(database) > maxRoleName || nhi.CheckText(database) != nil || strings.Contains(database, "/") {
+	if len(database) > maxName || nhi.CheckText(database) != nil || strings.Contains(database, "/") {
 		return "", invalid("has a malformed database name")
 	}
 	return database, nil
@@ -169,7 +187,7 @@ func parseUser(u *url.URL) (string, nhi.Secret, error) {
 	if user == "" {
 		return "", nhi.Secret{}, invalid("must name the admin role: postgres://ADMIN:PASSWORD@host/database")
 	}
-	if len(user) > maxRoleName || nhi.CheckText(user) != nil {
+	if len(user) > maxName || nhi.CheckText(user) != nil {
 		return "", nhi.Secret{}, invalid("has a malformed user name")
 	}
 	password, _ := u.User.Password()
@@ -213,8 +231,8 @@ func checkOptions(options map[string]string) error {
 	if err != nil || seconds < 1 || seconds > int(maxTimeout.Seconds()) {
 		return invalid("has a connect_timeout that is no number of seconds from 1 to %d", int(maxTimeout.Seconds()))
 	}
-	if len(options[optionApplication]) > maxRoleName {
-		return invalid("has an application_name of more than %d bytes", maxRoleName)
+	if len(options[optionApplication]) > maxName {
+		return invalid("has an application_name of more than %d bytes", maxName)
 	}
 	return nil
 }
