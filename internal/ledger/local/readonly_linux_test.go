@@ -67,7 +67,7 @@ func names(t *testing.T, path string) string {
 	return fmt.Sprint(entries)
 }
 
-// readAsNobody runs the role "read" as a user who owns nothing below root and
+// readAsNobody runs readAll as a user who owns nothing below root and
 // may read all of it.
 func readAsNobody(t *testing.T, root, path string) string {
 	t.Helper()
@@ -95,7 +95,7 @@ func readAsNobody(t *testing.T, root, path string) string {
 	}
 	command := exec.CommandContext(t.Context(), binary)
 	command.Dir = root
-	command.Env = []string{envRole + "=read", envPath + "=" + path}
+	command.Env = []string{envRead + "=" + path}
 	command.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 	out, err := command.CombinedOutput()
 	if err != nil {

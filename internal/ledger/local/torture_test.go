@@ -122,7 +122,7 @@ func copied(t testing.TB, path string) string {
 func plan(path string, at int, do killpoint.Action) killpoint.Plan {
 	return killpoint.Plan{
 		Args: []string{os.Args[0]}, Dir: filepath.Dir(path), At: at, Do: do,
-		Env: append(os.Environ(), envRole+"=write", envPath+"="+path, "GOMAXPROCS=1", "GOGC=off"),
+		Env: append(os.Environ(), envWrite+"="+path, "GOMAXPROCS=1", "GOGC=off"),
 	}
 }
 

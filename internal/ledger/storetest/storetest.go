@@ -52,6 +52,7 @@ func Run(t *testing.T, place func(t *testing.T) Open) {
 		{"a ledger", testLedger},
 		{"two ledgers at once", testCreateLedgerOnce},
 		{"writers of one chain", testOneChain},
+		{"linearizable", testLinearizable},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
