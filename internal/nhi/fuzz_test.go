@@ -62,6 +62,19 @@ func FuzzParseRoot(f *testing.F) {
 	})
 }
 
+func FuzzParseBase(f *testing.F) {
+	f.Add(text(f)(sampleBase().Text()))
+	f.Fuzz(func(t *testing.T, data string) {
+		base, err := nhi.ParseBase(data)
+		if err != nil {
+			return
+		}
+		if again := text(t)(base.Text()); again != data {
+			t.Errorf("read\n%q\nwritten\n%q", data, again)
+		}
+	})
+}
+
 func FuzzParseMark(f *testing.F) {
 	f.Add(nhi.Mark{Ledger: sampleLedger, Grant: sampleRequest().Approval, Target: "db", Nonce: sampleNonce}.String())
 	f.Fuzz(func(t *testing.T, data string) {

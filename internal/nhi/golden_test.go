@@ -70,6 +70,14 @@ func sampleRoot() nhi.Root {
 	}}
 }
 
+func sampleBase() nhi.Base {
+	return nhi.Base{Ledger: sampleLedger, Number: 1, Time: sampleSigned, Reason: "disk lost, back-up of the night before",
+		Root: nhi.Head{Seq: 1, Hash: nhi.DigestOf("a root entry")}, Heads: map[string]nhi.Head{
+			"root": {Seq: 1, Hash: nhi.DigestOf("a root entry")}, "policy": {Seq: 3, Hash: nhi.DigestOf("a policy entry")},
+			"grant/production%2Fpayments%2Fetl%2Forders-etl:default": {Seq: 12, Hash: nhi.DigestOf("an entry")},
+		}}
+}
+
 func sampleFile(t testing.TB) nhi.SignedDecision {
 	t.Helper()
 	decision := sampleDecision(t)
@@ -104,6 +112,7 @@ func TestCanonicalTextsAreFixedForEver(t *testing.T) {
 		"decision.txt":          text(t)(decision.Text()),
 		"decision_unproven.txt": text(t)(deny.Text()),
 		"root.txt":              text(t)(sampleRoot().Text()),
+		"base.txt":              text(t)(sampleBase().Text()),
 		"decision_file.txt":     file.File(),
 		"list.txt":              file.List,
 		"mark.txt":              mark.String() + "\n",
@@ -154,6 +163,10 @@ func TestGoldenFilesReadBackAsWhatWroteThem(t *testing.T) {
 	if err != nil || text(t)(root.Text()) != read("root.txt") {
 		t.Errorf("root: %v", err)
 	}
+	base, err := nhi.ParseBase(read("base.txt"))
+	if err != nil || text(t)(base.Text()) != read("base.txt") {
+		t.Errorf("base: %v", err)
+	}
 	file, err := nhi.ParseDecisionFile([]byte(read("decision_file.txt")))
 	if err != nil || file != sampleFile(t) {
 		t.Errorf("decision file: %v", err)
@@ -173,6 +186,8 @@ func TestOneWayToWriteEachThing(t *testing.T) {
 	requestOf := func(s string) error { _, err := nhi.ParseRequest(s); return err }
 	decisionOf := func(s string) error { _, err := nhi.ParseDecision(s); return err }
 	rootOf := func(s string) error { _, err := nhi.ParseRoot(s); return err }
+	base := text(t)(sampleBase().Text())
+	baseOf := func(s string) error { _, err := nhi.ParseBase(s); return err }
 	for name, c := range map[string]struct {
 		parse     func(string) error
 		text      string
@@ -216,6 +231,13 @@ func TestOneWayToWriteEachThing(t *testing.T) {
 		"keys not sorted":              {rootOf, root, "key: ecdsa", "key: zz"},
 		"threshold over keys":          {rootOf, root, "threshold: 2", "threshold: 4"},
 		"threshold of none":            {rootOf, root, "threshold: 2", "threshold: 0"},
+		"base number with zero":        {baseOf, base, "number: 1", "number: 01"},
+		"base without a reason":        {baseOf, base, "reason: disk lost, back-up of the night before", "reason:"},
+		"changed end of a chain":       {baseOf, base, "policy 3", "policy 4"},
+		"chains not sorted":            {baseOf, base, "\npolicy 3", "\nzpolicy 3"},
+		"chain with a space":           {baseOf, base, "\npolicy 3", "\npol icy 3"},
+		"base in local time":           {baseOf, base, "09:00:00Z", "09:00:00+01:00"},
+		"no chain":                     {baseOf, base, base[strings.Index(base, "grant/"):], ""},
 		"empty key":                    {rootOf, root, "key: ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTY", "key:"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -13,6 +13,8 @@ package signature
 const (
 	NamespaceDecision = "nhi-decision@v1"
 	NamespacePolicy   = "nhi-policy@v1"
+	NamespaceRoot     = "nhi-root@v1"
+	NamespaceBase     = "nhi-base@v1"
 	NamespaceRequest  = "nhi-request@v1"
 	NamespaceReport   = "nhi-report@v1"
 )
