@@ -104,7 +104,7 @@ func (e *evaluation) signedBallot(signed nhi.SignedDecision, decision nhi.Decisi
 	}
 	person, known := e.document.Person(key)
 	if !known {
-		e.reason("a decision by the key %s does not count: it belongs to nobody in this policy", ssh.FingerprintSHA256(key))
+		e.reason("a decision by the key %s does not count: %s", ssh.FingerprintSHA256(key), e.document.nobody(key))
 		return ballot{}, false
 	}
 	read := ballot{Decision: decision, person: person}
@@ -127,6 +127,9 @@ func (e *evaluation) unsound(b *ballot) string {
 		return fmt.Sprintf("it was signed on a record whose entry %d is not in this one", b.Head.Seq)
 	}
 	b.seen = b.Head.Seq
+	if !e.in.Since.IsZero() && !b.SignedAt.After(e.in.Since) {
+		return "it was signed before the ledger was restored from a back-up, " + nhi.FormatTime(e.in.Since)
+	}
 	if b.SignedAt.After(e.in.Now.Add(clockSlack)) {
 		return "it is dated in the future, " + nhi.FormatTime(b.SignedAt)
 	}

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"fmt"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -56,6 +57,15 @@ type Approver struct {
 	Name   string
 	Keys   []string // canonical, see signature.Key
 	Groups []string
+	// Compromised are keys that were this person's, and that somebody else may
+	// have: nothing that they signed counts, whenever that was.
+	Compromised []Compromised
+}
+
+// Compromised is a key, and since when somebody else may have it.
+type Compromised struct {
+	Key   string // canonical
+	Since time.Time
 }
 
 // Environment names the systems that belong to it.
@@ -103,6 +113,31 @@ func (d *Document) Person(key ssh.PublicKey) (Approver, bool) {
 		}
 	}
 	return Approver{}, false
+}
+
+// Compromised returns whose key it was, and since when somebody else may have
+// it; false where this document does not call it compromised.
+func (d *Document) Compromised(key ssh.PublicKey) (Approver, Compromised, bool) {
+	if key == nil {
+		return Approver{}, Compromised{}, false
+	}
+	canonical := signature.Key(key)
+	for _, approver := range d.Approvers {
+		for _, lost := range approver.Compromised {
+			if lost.Key == canonical {
+				return approver, lost, true
+			}
+		}
+	}
+	return Approver{}, Compromised{}, false
+}
+
+// nobody says in words why a key is no person's that may sign.
+func (d *Document) nobody(key ssh.PublicKey) string {
+	if person, lost, ok := d.Compromised(key); ok {
+		return fmt.Sprintf("it was a key of %s, and is compromised since %s", person.Name, nhi.FormatTime(lost.Since))
+	}
+	return "it belongs to nobody in this policy"
 }
 
 // environment returns the environment called name.

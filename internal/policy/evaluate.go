@@ -114,7 +114,7 @@ func (e *evaluation) requester(asked Asked) (person, problem string) {
 	}
 	approver, known := e.document.Person(key)
 	if !known {
-		return "", "the key " + ssh.FingerprintSHA256(key) + " belongs to nobody in this policy"
+		return "", "the key " + ssh.FingerprintSHA256(key) + " does not count: " + e.document.nobody(key)
 	}
 	return approver.Name, ""
 }

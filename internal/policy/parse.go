@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -100,8 +101,8 @@ func (r *reader) approvers(body *hclsyntax.Body) []Approver {
 		name, at := block.Labels[0], block.TypeRange
 		r.check(at, fmt.Sprintf("approver %.60q", name), checkPerson(name))
 		r.once(names, at, "approver", name)
-		r.shape(block.Body, []string{"keys", "groups"}, nil)
-		approver := Approver{Name: name, Keys: r.keys(block.Body, name, owners)}
+		r.shape(block.Body, []string{"keys", "groups"}, map[string]int{"compromised": 1})
+		approver := Approver{Name: name, Keys: r.keys(block.Body, name, owners), Compromised: r.compromised(block.Body, name, owners)}
 		groups, at := r.list(block.Body, "groups", false)
 		for _, group := range groups {
 			r.check(at, "groups", nhi.CheckName(group))
@@ -115,21 +116,49 @@ func (r *reader) approvers(body *hclsyntax.Body) []Approver {
 // keys reads the keys of one person; owners are the persons of all keys so far.
 func (r *reader) keys(body *hclsyntax.Body, person string, owners map[string]string) []string {
 	var keys []string
-	written, at := r.list(body, "keys", true)
+	lost := slices.ContainsFunc(body.Blocks, func(block *hclsyntax.Block) bool { return block.Type == "compromised" })
+	written, at := r.list(body, "keys", !lost) // who has lost the only key keeps the name
 	for _, line := range written {
-		key, _, err := signature.ParseKey(line)
-		if err != nil {
-			r.check(at, "keys", err)
-			continue
+		if key, ok := r.key(line, at, "keys", person, owners); ok {
+			keys = append(keys, key)
 		}
-		if owner, taken := owners[key]; taken {
-			// Two persons with one key would let one of them count twice.
-			r.fail(at, "key %.60q of %q is also a key of %q", key, person, owner)
-		}
-		owners[key] = person
-		keys = append(keys, key)
 	}
 	return keys
+}
+
+// key reads one key of a person. No key is two persons', or stands twice: two
+// persons with one key would let one of them count twice.
+func (r *reader) key(line string, at hcl.Range, attribute, person string, owners map[string]string) (string, bool) {
+	key, _, err := signature.ParseKey(line)
+	if err != nil {
+		r.check(at, attribute, err)
+		return "", false
+	}
+	if owner, taken := owners[key]; taken {
+		r.fail(at, "key %.60q of %q is also a key of %q", key, person, owner)
+	}
+	owners[key] = person
+	return key, true
+}
+
+// compromised reads the keys of one person that somebody else may have. Such a
+// key stands there instead of among the person's keys, and not beside them.
+func (r *reader) compromised(body *hclsyntax.Body, person string, owners map[string]string) []Compromised {
+	var all []Compromised
+	for _, block := range r.blocks(body, "compromised", nhi.MaxListItems) {
+		r.shape(block.Body, []string{"since"}, nil)
+		lost := Compromised{}
+		if text, at, ok := r.text(block.Body, "since", true); ok {
+			since, err := nhi.ParseTime(text)
+			r.check(at, "since", err)
+			lost.Since = since
+		}
+		if key, ok := r.key(block.Labels[0], block.TypeRange, "compromised", person, owners); ok {
+			lost.Key = key
+			all = append(all, lost)
+		}
+	}
+	return all
 }
 
 // reservedPerson has a meaning of its own in a decision text.

@@ -59,6 +59,9 @@ type Input struct {
 	// there is none. A nil HashAt knows no head, so nothing is approved.
 	HashAt func(seq uint64) (nhi.Digest, bool)
 	Now    time.Time
+	// Since is when the ledger was restored from a back-up; zero where it never
+	// was. What may have been used after the back-up counts for nothing new.
+	Since time.Time
 }
 
 // Status is where an approval stands.
