@@ -53,7 +53,7 @@ func (o *operation) each(ctx context.Context, keys []string, do method) map[stri
 	o.sent = o.sent || do.changes && len(keys) > 0
 	byPlace := map[place][]string{}
 	for _, key := range keys {
-		target := o.record.Targets[key]
+		target, _ := o.engine.Systems.at(o.record.Targets[key]) // what leads nowhere says so below
 		at := place{target.System, target.Kind, target.Endpoint}
 		byPlace[at] = append(byPlace[at], key)
 	}

@@ -195,8 +195,28 @@ func (s *Systems) Roster(ctx context.Context, target ledger.Target) (*connector.
 	return o.roster, nil
 }
 
+// at returns a target under the name by which its system is configured: where
+// none of its own name leads to its endpoint, another one of the same kind that
+// does. So a system can be renamed, and what is on an old endpoint can be looked
+// at and removed as long as some system leads there. The error is that of Check.
+func (s *Systems) at(target ledger.Target) (ledger.Target, error) {
+	err := s.Check(target)
+	if err == nil || !errors.Is(err, ErrNoSystem) || target.Kind == "" || target.Endpoint == "" {
+		return target, err
+	}
+	for _, name := range s.Names() {
+		entry := s.entries[name]
+		if entry.kind.Name == target.Kind && entry.endpoint == target.Endpoint && !entry.unknown && entry.broken == nil {
+			target.System = name
+			return target, nil
+		}
+	}
+	return target, err
+}
+
 func (s *Systems) open(ctx context.Context, target ledger.Target) (*opened, error) {
-	if err := s.Check(target); err != nil {
+	target, err := s.at(target)
+	if err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
