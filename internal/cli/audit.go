@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/ledger"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/lifecycle"
@@ -16,12 +17,15 @@ import (
 // audit reads a whole ledger and collects what is wrong with it.
 type audit struct {
 	book    *ledger.Ledger
-	root    nhi.Root
+	trust   lifecycle.Trust
 	systems *lifecycle.Systems
 	faults  []ledger.Fault
 	notes   []ledger.Fault // what can not be told, or only matters to people
 
 	policy    ledger.Chain
+	ends      map[string]ledger.Chain // what was read of each chain
+	links     []ledger.Fault          // what is wrong with the structure
+	seen      []sighting
 	documents []published // the good policies, in the order of the chain
 
 	chains, entries, policies, requests, decisions, uses int
@@ -30,6 +34,7 @@ type audit struct {
 // published is a policy of the policy chain.
 type published struct {
 	seq      uint64
+	at       time.Time
 	document *policy.Document
 }
 
@@ -43,14 +48,12 @@ func (v *audit) note(chain string, seq uint64, format string, args ...any) {
 
 // all checks everything. The error says that the ledger did not answer.
 func (v *audit) all(ctx context.Context, d *desk) error {
-	if _, err := d.engine.Root(); err != nil {
-		v.fault(ledger.RootChain, 1, "%s", err)
-	}
 	faults, err := v.book.Verify(ctx)
 	if err != nil {
 		return err
 	}
-	v.faults = append(v.faults, faults...)
+	v.ends, v.links, v.faults = map[string]ledger.Chain{}, faults, append(v.faults, faults...)
+	v.rootChain(d.engine)
 	names, err := v.book.Chains(ctx, "")
 	if err != nil {
 		return err
@@ -63,11 +66,13 @@ func (v *audit) all(ctx context.Context, d *desk) error {
 			return err
 		}
 		v.chains++
+		v.ends[name] = chain
 		v.entries += len(chain.Entries) // a broken rest is among the faults already
 		if err := v.chain(ctx, chain); err != nil {
 			return err
 		}
 	}
+	v.held()
 	return nil
 }
 
@@ -95,39 +100,6 @@ func (v *audit) chain(ctx context.Context, chain ledger.Chain) error {
 		return v.grantChain(ctx, chain, nhi.ApprovalID(subject))
 	}
 	return nil
-}
-
-func (v *audit) policyChain(chain ledger.Chain) {
-	v.policy = chain
-	version := 0
-	for _, entry := range chain.Entries {
-		body, ok := entry.Body.(ledger.PolicyBody)
-		if !ok {
-			v.misplaced(chain, entry)
-			continue
-		}
-		v.policies++
-		if err := policy.VerifySignatures([]byte(body.Document), []byte(body.Signatures), v.root); err != nil {
-			v.fault(chain.Name, entry.Seq, "%s", err)
-			continue
-		}
-		document, err := policy.Parse([]byte(body.Document))
-		switch {
-		case err != nil:
-			v.fault(chain.Name, entry.Seq, "%s", err)
-			continue
-		case document.Ledger != v.book.ID():
-			v.fault(chain.Name, entry.Seq, "the policy is for ledger %s", document.Ledger)
-		case document.Version != body.Version || document.Digest != body.Digest:
-			v.fault(chain.Name, entry.Seq, "the entry says version %d %s, and its document is version %d %s",
-				body.Version, body.Digest.Short(), document.Version, document.Digest.Short())
-		case document.Version <= version:
-			v.fault(chain.Name, entry.Seq, "version %d follows version %d", document.Version, version)
-		default:
-			version = document.Version
-			v.documents = append(v.documents, published{entry.Seq, document})
-		}
-	}
 }
 
 func (v *audit) identityChain(chain ledger.Chain, subject string) {
@@ -212,17 +184,9 @@ func (v *audit) decision(chain ledger.Chain, entry ledger.Entry, signed nhi.Sign
 	}
 	hash, known := chain.HashAt(decision.Head.Seq)
 	elsewhere := !known || hash != decision.Head.Hash || decision.Head.Seq >= entry.Seq
-	if elsewhere && decision.Verdict != nhi.VerdictBlock { // a block holds whatever its signer saw
+	restored := !decision.SignedAt.After(v.trust.Base.Time)             // what its signer saw may be lost
+	if elsewhere && !restored && decision.Verdict != nhi.VerdictBlock { // a block holds whatever its signer saw
 		return fmt.Errorf("its signer saw another record: entry %d of this chain was %s", decision.Head.Seq, decision.Head.Hash.Short())
 	}
-	at := slices.IndexFunc(v.documents, func(p published) bool { return p.document.Digest == decision.PolicyDigest })
-	if at < 0 {
-		v.note(chain.Name, entry.Seq, "its signer saw policy version %d (%s), which was never published here",
-			decision.PolicyVersion, decision.PolicyDigest.Short())
-		return nil
-	}
-	if _, known := v.documents[at].document.Person(key); !known {
-		return fmt.Errorf("the key %s belongs to nobody in policy version %d, which its signer saw", fingerprint(key), decision.PolicyVersion)
-	}
-	return nil
+	return v.signer(chain, entry, decision, key)
 }

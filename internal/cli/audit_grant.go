@@ -31,13 +31,35 @@ func (v *audit) grantChain(ctx context.Context, chain ledger.Chain, id nhi.Appro
 			if err := v.use(ctx, chain, id, entry, body, used); err != nil {
 				return err
 			}
-		case ledger.IntentBody, ledger.EffectBody, ledger.VerificationBody, ledger.BlockBody, ledger.LiftBody, ledger.HolderBody:
+		case ledger.IntentBody:
+			v.saw(chain, entry, body)
+		case ledger.EffectBody, ledger.VerificationBody, ledger.BlockBody, ledger.LiftBody, ledger.HolderBody:
 		case ledger.DecisionBody:
 			v.decisions++
 			v.aboutBlock(chain, entry, body.SignedDecision, id.Identity(), id)
 		default:
 			v.misplaced(chain, entry)
 		}
+	}
+	return v.tainted(ctx, chain, id)
+}
+
+// tainted tells of access in force that rests on compromised keys.
+func (v *audit) tainted(ctx context.Context, chain ledger.Chain, id nhi.ApprovalID) error {
+	if len(v.documents) == 0 {
+		return nil
+	}
+	approval, err := v.book.Read(ctx, ledger.ApprovalChain(id))
+	if err != nil && errors.Is(err, nhi.ErrUnreachable) {
+		return err
+	}
+	record := lifecycle.Fold(id, chain)
+	for _, one := range lifecycle.TaintedBy(v.documents[len(v.documents)-1].document, record, approval) {
+		if one.Before() {
+			v.note(chain.Name, record.Epoch, "%s", one)
+			continue
+		}
+		v.fault(chain.Name, record.Epoch, "%s", one)
 	}
 	return nil
 }

@@ -35,7 +35,7 @@ func (a *app) chronicle(ctx context.Context, d *desk) (*chronicle, error) {
 		return nil, err
 	}
 	c := &chronicle{app: a, book: book}
-	root, err := d.engine.Root()
+	trust, err := d.engine.Trust()
 	if err != nil {
 		err = c.faulty(ledger.RootChain, err)
 		return c, err
@@ -45,7 +45,7 @@ func (a *app) chronicle(ctx context.Context, d *desk) (*chronicle, error) {
 		err = c.faulty(ledger.PolicyChain, err)
 		return c, err
 	}
-	reader := &audit{book: book, root: root, systems: lifecycle.NewSystems(a.Kinds)}
+	reader := &audit{book: book, trust: trust, systems: lifecycle.NewSystems(a.Kinds)}
 	reader.policyChain(chain)
 	c.documents = reader.documents
 	return c, nil

@@ -35,8 +35,11 @@ Ledger, policy and decisions come from nhi.hcl in this folder, or from flags.`,
 	root.SetErr(a.Err)
 	root.SetUsageTemplate(root.UsageTemplate() + "\n" + exitCodesHelp)
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "print one JSON object instead of text")
-	root.AddCommand(a.initCommand(), a.requestsCommand(), a.showCommand(), a.approveCommand(), a.denyCommand(), a.withdrawCommand(),
-		a.policyCommand(), a.verifyCommand(), a.logCommand(), a.revokeCommand(), a.unblockCommand(), a.sweepCommand(), a.orphansCommand(), a.witnessCommand())
+	root.AddCommand(
+		a.initCommand(), a.requestsCommand(), a.showCommand(), a.approveCommand(), a.denyCommand(), a.withdrawCommand(),
+		a.policyCommand(), a.rootCommand(), a.baseCommand(), a.verifyCommand(), a.witnessCommand(), a.logCommand(),
+		a.revokeCommand(), a.unblockCommand(), a.sweepCommand(), a.orphansCommand(),
+	)
 	return root
 }
 

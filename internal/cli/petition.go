@@ -162,7 +162,7 @@ func (p petition) input(signed ...nhi.SignedDecision) policy.Input {
 	return policy.Input{
 		Request: p.request, Text: p.text, Asked: p.asked,
 		Decisions: append(slices.Clone(p.decisions), signed...),
-		HashAt:    p.chain.HashAt, Now: p.standing.Now,
+		HashAt:    p.chain.HashAt, Now: p.standing.Now, Since: p.standing.RestoredAt(),
 	}
 }
 

@@ -22,19 +22,7 @@ import (
 const maxSignatures = signature.MaxBlocks * signature.MaxArmoured
 
 func (a *app) policyCommand() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "policy",
-		Short: "Sign and publish the policy",
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return fmt.Errorf("unknown command %q for %q", args[0], cmd.CommandPath())
-			}
-			return nil
-		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
-	cmd.AddCommand(a.policySignCommand(), a.policyPublishCommand())
-	return cmd
+	return group("policy", "Sign and publish the policy", "", a.policySignCommand(), a.policyPublishCommand())
 }
 
 func (a *app) policySignCommand() *cobra.Command {
@@ -115,7 +103,7 @@ func (a *app) policySign(ctx context.Context, file, key string, publish bool) er
 	if !slices.Contains(root.Keys, signature.Key(signer.PublicKey())) {
 		return wrong("the key %s is not in the trust root, so its signature would not count", fingerprint(signer.PublicKey()))
 	}
-	signed, err := a.addBlock(d.policyFile, source, signer)
+	signed, err := a.addBlock(d.policyFile, signature.NamespacePolicy, source, signer)
 	if err != nil {
 		return err
 	}
@@ -163,14 +151,14 @@ func (a *app) warnOf(ctx context.Context, d *desk, document *policy.Document) {
 
 // addBlock puts the signer's block into the signature file, instead of an older
 // one, and drops the blocks that no longer match. It returns the file.
-func (a *app) addBlock(path string, source []byte, signer ssh.Signer) (string, error) {
+func (a *app) addBlock(path, namespace string, source []byte, signer ssh.Signer) (string, error) {
 	old, err := readFile(path+".sig", maxSignatures)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", err
 	}
 	var kept []string
 	for i, block := range signature.Blocks(string(old)) {
-		key, err := signature.Verify(block, signature.NamespacePolicy, string(source))
+		key, err := signature.Verify(block, namespace, string(source))
 		switch {
 		case err != nil:
 			a.note("Dropped signature %d: it is not over the file as it is now.", i+1)
@@ -178,7 +166,7 @@ func (a *app) addBlock(path string, source []byte, signer ssh.Signer) (string, e
 			kept = append(kept, block)
 		}
 	}
-	block, err := policy.SignDocument(source, signer)
+	block, err := signature.Sign(signer, namespace, string(source))
 	if err != nil {
 		return "", err
 	}
@@ -189,24 +177,12 @@ func (a *app) addBlock(path string, source []byte, signer ssh.Signer) (string, e
 	return signed, writeFile(path+".sig", []byte(signed), fileMode)
 }
 
-// signers counts the root keys that signed.
-func signers(source, signed string, root nhi.Root) int {
-	keys := map[string]bool{}
-	for _, block := range signature.Blocks(signed) {
-		key, err := signature.Verify(block, signature.NamespacePolicy, source)
-		if err == nil && slices.Contains(root.Keys, signature.Key(key)) {
-			keys[signature.Key(key)] = true
-		}
-	}
-	return len(keys)
-}
-
 func (a *app) reportSigned(ctx context.Context, d *desk, document *policy.Document, root nhi.Root, signed string, publish bool) error {
 	source, err := readFile(d.policyFile, policy.MaxBytes)
 	if err != nil {
 		return err
 	}
-	have := signers(string(source), signed, root)
+	have := policy.Signers(root, signature.NamespacePolicy, string(source), signature.Blocks(signed))
 	enough := have >= root.Threshold
 	p := a.page()
 	p.line("%s version %d (%s, expires %s) is signed by %d of the %d root keys needed.",

@@ -13,16 +13,20 @@ import (
 
 func (a *app) verifyCommand() *cobra.Command {
 	flags := evidenceFlags{}
+	var states []string
 	cmd := &cobra.Command{
 		Use:   "verify [--targets IDENTITY|GRANT…]",
 		Short: "Check the whole record; with --targets, what systems hold now",
-		Long: `Reads the whole ledger and checks: the links of every chain, the pin of the
-trust root, the signatures and versions of every policy, every request and
-every signed decision, and that enough decisions stood behind each activation
-when it was begun.
+		Long: `Reads the whole ledger and checks: the links of every chain, the trust root
+from the pin on, the signatures and versions of every policy, every request
+and every signed decision, that enough decisions stood behind each activation
+when it was begun, and that no chain lacks what decisions and intents of the
+others have seen of it. With --state it is also held against what a Terraform
+state remembers.
 
-It cannot see that a chain was cut short at its end, or that the whole ledger
-was replaced by an older copy, and it asks no target system.
+That a chain was cut which nobody else has seen, or that the whole ledger was
+replaced by an older copy, only a state or a witness shows. It asks no target
+system.
 
 With --targets it asks every system of nhi.hcl instead, for itself and with
 probes: what the ledger holds as active must be there as approved, and what it
@@ -35,18 +39,21 @@ it to a file, and --key signs the exact bytes of that file:
 		Example: "  nhi verify\n  nhi verify --targets production/payments/etl/orders-etl\n" +
 			"  nhi verify --targets --all --json --out report.json --key ~/.ssh/id_ed25519",
 	}
+	cmd.Flags().StringArrayVar(&states, "state", nil, "Terraform state file that remembers how far the record reached (`terraform state pull`); can be repeated")
 	cmd.Flags().BoolVar(&flags.targets, "targets", false, "ask the systems about these identities and grants")
 	cmd.Flags().BoolVar(&flags.all, "all", false, "with --targets: every grant of the ledger")
 	cmd.Flags().StringVar(&flags.out, "out", "", "with --targets: write the report into this new file")
 	cmd.Flags().StringVar(&flags.key, "key", "", "with --out: SSH key that signs the report, into FILE.sig")
 	return a.runs(cmd, func(ctx context.Context, args []string) error {
 		switch {
+		case flags.targets && len(states) > 0:
+			return usage("--state is for the record, and --targets asks the systems: run them one after the other")
 		case flags.targets:
 			return a.verifyTargets(ctx, args, flags)
 		case len(args) > 0 || flags != evidenceFlags{}:
 			return usage("to ask the systems, say --targets")
 		default:
-			return a.verify(ctx)
+			return a.verify(ctx, states)
 		}
 	})
 }
@@ -54,7 +61,7 @@ it to a file, and --key signs the exact bytes of that file:
 // errFaults says that verify found something.
 var errFaults = errors.New("the record is not what it must be")
 
-func (a *app) verify(ctx context.Context) error {
+func (a *app) verify(ctx context.Context, states []string) error {
 	d, err := a.open()
 	if err != nil {
 		return err
@@ -64,7 +71,10 @@ func (a *app) verify(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	audit := &audit{book: book, root: book.Root(), systems: lifecycle.NewSystems(a.Kinds)}
+	audit := &audit{book: book, systems: lifecycle.NewSystems(a.Kinds)}
+	if err := audit.states(states); err != nil {
+		return err
+	}
 	if err := audit.all(ctx, d); err != nil {
 		return err
 	}
@@ -79,7 +89,9 @@ func (a *app) verify(ctx context.Context) error {
 		count(audit.policies, "policy"), count(audit.requests, "request"), count(audit.decisions, "decision"), count(audit.uses, "activation"))
 	if len(audit.faults) == 0 {
 		p.styled(green, "", "Everything that can be checked here is as it must be.")
-		p.line("A record that was cut at its end shows at the next plan, which remembers how far it reached.")
+		if len(states) == 0 {
+			p.line("A record that was cut at its end shows at the next plan, which remembers how far it reached, and with --state.")
+		}
 	} else {
 		p.styled(red, "", "%s found.", count(len(audit.faults), "fault"))
 	}

@@ -16,6 +16,13 @@ type RootBody struct {
 	Signatures []string `json:"signatures"` // over the text, by the old and the new threshold; none on the first
 }
 
+// BaseBody says, in the root chain, that the ledger was restored from a
+// back-up, and from what it goes on.
+type BaseBody struct {
+	Base       string   `json:"base"`       // canonical base text
+	Signatures []string `json:"signatures"` // over the text, by the threshold of the root in force
+}
+
 // PolicyBody publishes a signed policy.
 type PolicyBody struct {
 	Version    int        `json:"version"`
@@ -129,6 +136,9 @@ type LiftBody struct {
 
 // Type implements Body.
 func (RootBody) Type() string { return "root@1" }
+
+// Type implements Body.
+func (BaseBody) Type() string { return "base@1" }
 
 // Type implements Body.
 func (PolicyBody) Type() string { return "policy@1" }

@@ -42,6 +42,7 @@ func samples(t testing.TB) map[string]ledger.Body {
 	head := nhi.Head{Seq: 3, Hash: nhi.DigestOf("an entry")}
 	full := []ledger.Body{
 		ledger.RootBody{Root: storetest.Root(t).Root, Signatures: []string{"-----BEGIN SSH SIGNATURE-----\n"}},
+		ledger.BaseBody{Base: "nhi base 1\n", Signatures: []string{"-----BEGIN SSH SIGNATURE-----\n"}},
 		ledger.PolicyBody{Version: 7, Digest: digest, Document: "version = 7\n", Signatures: "-----BEGIN SSH SIGNATURE-----\n"},
 		ledger.IdentityBody{Identity: someone},
 		ledger.RequestBody{Text: "nhi request 1\n", Justification: "CHG-1234", Signature: "-----BEGIN SSH SIGNATURE-----\n"},

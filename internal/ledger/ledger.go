@@ -18,8 +18,8 @@ type Ledger struct {
 	store  Store
 	id     string
 	writer string
-	root   nhi.Root
-	text   string
+	roots  Chain // the root chain as it was when the ledger was opened
+	fault  error // why it is not what it must be behind its intact entries
 }
 
 // Create starts a ledger in an empty store with a new random id, and returns
@@ -29,8 +29,7 @@ type Ledger struct {
 // store did not answer. The store is closed by Ledger.Close; after an error it
 // is still the caller's.
 func Create(ctx context.Context, store Store, root RootBody, writer string) (*Ledger, error) {
-	parsed, err := nhi.ParseRoot(root.Root)
-	if err != nil {
+	if _, err := nhi.ParseRoot(root.Root); err != nil {
 		return nil, err
 	}
 	if len(root.Signatures) > 0 {
@@ -45,8 +44,9 @@ func Create(ctx context.Context, store Store, root RootBody, writer string) (*Le
 	const idBytes = 16
 	random := make([]byte, idBytes)
 	_, _ = rand.Read(random) // never fails, by its own documentation
-	l := &Ledger{store: store, id: hex.EncodeToString(random), writer: writer, root: parsed, text: root.Root}
-	_, err = l.Append(ctx, Chain{Name: RootChain}, root)
+	l := &Ledger{store: store, id: hex.EncodeToString(random), writer: writer}
+	var err error
+	l.roots, err = l.Append(ctx, Chain{Name: RootChain}, root)
 	if errors.Is(err, ErrConflict) {
 		return nil, fmt.Errorf("a ledger was created at the same moment: %w", ErrExists)
 	}
@@ -72,38 +72,36 @@ func checkEmpty(ctx context.Context, store Store) error {
 
 // Open opens the ledger in the store, after it has read and checked the root
 // chain. ErrNoLedger when there is none, a ChainError (ErrBroken,
-// ErrUnknownEntry) when the root chain is not what it must be,
-// nhi.ErrUnreachable when the store did not answer. It trusts no root: compare
-// RootText with the pin. The store is closed by Ledger.Close; after an error
-// it is still the caller's.
+// ErrUnknownEntry) when its first entry is not what it must be,
+// nhi.ErrUnreachable when the store did not answer. It trusts no root, and what
+// is wrong behind the first entry stops nobody from removing access: Roots says
+// what there is. The store is closed by Ledger.Close; after an error it is still
+// the caller's.
 func Open(ctx context.Context, store Store, writer string) (*Ledger, error) {
 	if err := checkWriter(writer); err != nil {
 		return nil, err
 	}
 	l := &Ledger{store: store, writer: writer}
-	chain, err := l.read(ctx, RootChain)
-	if err != nil {
-		return nil, err
-	}
-	if len(chain.Entries) == 0 {
+	l.roots, l.fault = l.read(ctx, RootChain)
+	if len(l.roots.Entries) == 0 {
+		if l.fault != nil {
+			return nil, l.fault
+		}
 		return nil, fmt.Errorf("the store holds no root entry: %w", ErrNoLedger)
 	}
-	if len(chain.Entries) > 1 {
-		return nil, &ChainError{Chain: RootChain, Seq: 2, Reason: "it succeeds the trust root, and this release cannot check that", Err: ErrUnknownEntry}
-	}
-	first := chain.Entries[0]
+	first := l.roots.Entries[0]
 	body, ok := first.Body.(RootBody)
 	if !ok {
 		return nil, &ChainError{Chain: RootChain, Seq: 1, Reason: "it is of type " + first.Body.Type(), Err: ErrBroken}
 	}
-	root, err := nhi.ParseRoot(body.Root)
+	_, err := nhi.ParseRoot(body.Root)
+	if err == nil {
+		err = nhi.CheckLedgerID(first.Ledger)
+	}
 	if err != nil {
 		return nil, &ChainError{Chain: RootChain, Seq: 1, Reason: err.Error(), Err: ErrBroken}
 	}
-	if err := nhi.CheckLedgerID(first.Ledger); err != nil {
-		return nil, &ChainError{Chain: RootChain, Seq: 1, Reason: err.Error(), Err: ErrBroken}
-	}
-	l.id, l.root, l.text = first.Ledger, root, body.Root
+	l.id = first.Ledger
 	return l, nil
 }
 
@@ -123,15 +121,23 @@ func unreachable(what string, err error) error {
 // ID returns the ledger's id, 32 hexadecimal digits, the same for ever.
 func (l *Ledger) ID() string { return l.id }
 
-// Root returns the newest trust root. Nothing here says that it is trusted.
-func (l *Ledger) Root() nhi.Root {
-	root := l.root
-	root.Keys = slices.Clone(root.Keys)
-	return root
-}
+// Roots returns the root chain as it was when the ledger was opened: every
+// root, and every base, signed or not. Which of them count, the caller must
+// find out from a pin. The error is that of Read, and nothing is granted with
+// one; the chain then holds the entries before it.
+func (l *Ledger) Roots() (Chain, error) { return l.roots, l.fault }
 
-// RootText returns the canonical text of Root, of which the pin is the digest.
-func (l *Ledger) RootText() string { return l.text }
+// RootText returns the canonical text of the last root of the root chain.
+// Nothing here says that it is trusted.
+func (l *Ledger) RootText() string {
+	text := ""
+	for _, entry := range l.roots.Entries {
+		if body, ok := entry.Body.(RootBody); ok {
+			text = body.Root
+		}
+	}
+	return text
+}
 
 // Now returns the store's time in UTC, or nhi.ErrUnreachable.
 func (l *Ledger) Now(ctx context.Context) (time.Time, error) {

@@ -14,6 +14,7 @@ import (
 // bodiesByType decodes the body of each type of entry that this release knows.
 var bodiesByType = map[string]func(json.RawMessage) (Body, error){
 	RootBody{}.Type():         decodeAs[RootBody],
+	BaseBody{}.Type():         decodeAs[BaseBody],
 	PolicyBody{}.Type():       decodeAs[PolicyBody],
 	IdentityBody{}.Type():     decodeAs[IdentityBody],
 	RequestBody{}.Type():      decodeAs[RequestBody],
@@ -61,6 +62,9 @@ func encodeBody(body Body) (string, json.RawMessage, error) {
 func normalBody(body Body) (Body, bool) {
 	switch b := body.(type) {
 	case RootBody:
+		b.Signatures = filled(b.Signatures)
+		return b, true
+	case BaseBody:
 		b.Signatures = filled(b.Signatures)
 		return b, true
 	case IdentityBody:

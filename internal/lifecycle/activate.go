@@ -51,7 +51,7 @@ func (e *Engine) Activate(ctx context.Context, ask Ask, known Record) (Record, e
 	if err != nil {
 		return op.record, err
 	}
-	if err := standing.follows(known.Heads); err != nil {
+	if err := standing.follows(known.Heads, known.Base); err != nil {
 		return op.record, err
 	}
 	if err := e.recordDecisions(ctx, &standing, request.Approval); err != nil {
@@ -67,7 +67,7 @@ func (e *Engine) Activate(ctx context.Context, ask Ask, known Record) (Record, e
 func (e *Engine) beginAnew(ctx context.Context, known Record) (*operation, error) {
 	op, err := e.begin(ctx, known.Grant)
 	if err == nil {
-		err = op.follows(known)
+		err = op.continuesHere(known)
 	}
 	if err != nil {
 		op.record = known

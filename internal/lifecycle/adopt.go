@@ -16,7 +16,7 @@ import (
 func (e *Engine) Adopt(ctx context.Context, known Record, holder string) (Record, error) {
 	op, err := e.begin(ctx, known.Grant)
 	if err == nil {
-		err = op.follows(known)
+		err = op.continuesHere(known)
 	}
 	if err != nil {
 		return known, err

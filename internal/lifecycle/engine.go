@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync"
 	"time"
 
@@ -38,6 +37,10 @@ type Engine struct {
 	Config
 	mu   sync.Mutex
 	book *ledger.Ledger
+	// trusted is what a walk of the root chain found, and trustedFor names that
+	// chain's end and the pins: signatures are checked once.
+	trusted    *Trust
+	trustedFor string
 }
 
 // New returns an engine over config.
@@ -64,22 +67,6 @@ func (e *Engine) Book() (*ledger.Ledger, error) {
 	}
 	e.book = book
 	return book, nil
-}
-
-// Root returns the ledger's trust root, if it is pinned from outside.
-func (e *Engine) Root() (nhi.Root, error) {
-	book, err := e.Book()
-	if err != nil {
-		return nhi.Root{}, err
-	}
-	pins, err := e.Pins()
-	if err != nil {
-		return nhi.Root{}, err
-	}
-	if digest := nhi.DigestOf(book.RootText()); !slices.Contains(pins, digest) {
-		return nhi.Root{}, fmt.Errorf("the ledger's root is %s, and this machine trusts %v: %w", digest, pins, ErrUntrusted)
-	}
-	return book.Root(), nil
 }
 
 // SpoolDir is the folder in which records wait while the ledger is away: that

@@ -29,6 +29,9 @@ type View struct {
 	Now time.Time
 	// Forbidden says why the policy does not allow what is in force any more.
 	Forbidden []string
+	// Tainted are the decisions by compromised keys that the access in force
+	// needed. They are among the findings too.
+	Tainted []Tainted
 	// Blocked says who ended the grant by hand, and why; empty where nobody did,
 	// or where that was lifted.
 	Blocked  string
@@ -69,7 +72,7 @@ func (e *Engine) Look(ctx context.Context, text string, known Record, wish Wish,
 	view := View{Targets: map[string]Seen{}}
 	op, err := e.begin(ctx, known.Grant)
 	if err == nil {
-		err = op.follows(known)
+		err = op.continues(known)
 	}
 	if err != nil {
 		view.warn(err)
@@ -77,6 +80,7 @@ func (e *Engine) Look(ctx context.Context, text string, known Record, wish Wish,
 		return view
 	}
 	op.relies(known.Heads)
+	view.warn(op.restored)
 	facts := Facts{Phase: op.record.Phase, Changing: op.record.Changing(), Held: op.record.Held, ExpiresAt: op.record.ExpiresAt,
 		Live: live, Trigger: op.record.Trigger}
 	facts.Now, err = e.Time(ctx)
@@ -89,9 +93,26 @@ func (e *Engine) Look(ctx context.Context, text string, known Record, wish Wish,
 			facts.Ended = "the ledger holds it as active and no target does: it was removed while the ledger was away"
 		}
 	}
-	view.Certain, view.Record, view.Now = true, op.record, facts.Now
+	view.Record = op.record
+	if op.restored != nil && op.otherwise(known) != "" {
+		facts.Ended, view.Record = op.otherwise(known), known // until it is removed
+	}
+	view.Certain, view.Now = true, facts.Now
 	view.Decision = Decide(wish, facts)
+	view.lookAtKeys(op.record)
 	return view
+}
+
+// lookAtKeys adds what of the access in force rests on compromised keys. It
+// ends nothing by itself: people decide.
+func (v *View) lookAtKeys(record Record) {
+	if v.Standing == nil {
+		return
+	}
+	v.Tainted = TaintedBy(v.Standing.Policy, record, v.Standing.chains[v.Standing.approval])
+	for _, tainted := range v.Tainted {
+		v.Findings = append(v.Findings, tainted.String())
+	}
 }
 
 // lookAtStanding fills in what policy, decisions and identity say. Where they
@@ -111,16 +132,19 @@ func (e *Engine) lookAtStanding(ctx context.Context, view *View, facts *Facts, o
 		return
 	}
 	identities := ledger.IdentityChain(op.record.Grant.Identity())
-	if follows(standing.chains[identities], op.heads[identities]) == nil {
+	if _, err := e.continues(standing.chains[identities], op.heads[identities], op.seenBase); err == nil {
 		facts.Ended = ended(standing.Identity, standing.Now)
 	}
 	view.Blocked = standing.Blocked()
 	if by := view.Blocked; by != "" {
 		facts.Ended = "ended by " + by
 	}
-	if err := standing.follows(op.heads); err != nil {
+	if err := standing.follows(op.heads, op.seenBase); err != nil {
 		view.warn(err)
 		return
+	}
+	if op.restored == nil {
+		view.warn(standing.restored(op.heads))
 	}
 	op.relies(standing.Heads)
 	view.Standing = &standing
@@ -191,7 +215,7 @@ func (e *Engine) lookInDoubt(ctx context.Context, view *View, intact, known Reco
 func (e *Engine) endedNow(ctx context.Context, known Record, now time.Time) (string, error) {
 	identity, chain, err := e.identity(ctx, known.Grant.Identity())
 	if err == nil {
-		err = follows(chain, known.Heads[chain.Name])
+		_, err = e.continues(chain, known.Heads[chain.Name], known.Base)
 	}
 	if err != nil {
 		return endedBy(known.Blocked), err

@@ -27,6 +27,12 @@ type operation struct {
 	chain  ledger.Chain
 	record Record
 	heads  map[string]nhi.Head // of the other chains, to be remembered
+	base   int                 // number of the newest base that is known
+	// seenBase is the one that the caller knew of.
+	seenBase int
+	// restored says that the chain lacks what the caller remembers, and why that
+	// is excused.
+	restored error
 	// doubt says that the chain is not whole, so that it cannot say of any
 	// account that it never was enabled.
 	doubt bool
@@ -69,7 +75,7 @@ func (o *operation) reread(ctx context.Context) error {
 func (o *operation) take(chain ledger.Chain) {
 	o.chain = chain
 	o.record = Fold(o.record.Grant, chain)
-	o.record.Heads = o.heads
+	o.record.Heads, o.record.Base = o.heads, o.base
 	if o.doubt {
 		o.record.Enabled = nonces(o.record.Targets)
 	}
@@ -95,7 +101,10 @@ func follows(chain ledger.Chain, seen nhi.Head) error {
 		return nil
 	}
 	if hash, ok := chain.HashAt(seen.Seq); !ok || hash != seen.Hash {
-		return fmt.Errorf("%s: %w", chain.Name, ErrShortened)
+		if !ok {
+			return fmt.Errorf("%s ends with entry %d, and entry %d was seen: %w", chain.Name, len(chain.Entries), seen.Seq, ErrShortened)
+		}
+		return fmt.Errorf("%s entry %d: it was %s, and is another one: %w", chain.Name, seen.Seq, seen.Hash.Short(), ErrShortened)
 	}
 	return nil
 }

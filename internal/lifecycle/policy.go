@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/ledger"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
@@ -40,6 +41,15 @@ func (e *Engine) PolicyFromFile() (*policy.Document, error) {
 }
 
 func (e *Engine) policyFile() (*signedPolicy, error) {
+	root, err := e.Root()
+	if err != nil && e.PolicyFile != "" {
+		return nil, fmt.Errorf("%w: %w", err, ErrPolicy)
+	}
+	return e.policyFileUnder(root)
+}
+
+// policyFileUnder reads the policy file, which a root must have signed.
+func (e *Engine) policyFileUnder(root nhi.Root) (*signedPolicy, error) {
 	if e.PolicyFile == "" {
 		return nil, nil //nolint:nilnil // no file is no error: the ledger may hold the policy
 	}
@@ -51,15 +61,20 @@ func (e *Engine) policyFile() (*signedPolicy, error) {
 	if err != nil {
 		return nil, fmt.Errorf("policy signatures: %w: %w", err, ErrPolicy)
 	}
-	return e.trustPolicy(string(source), string(signatures))
+	return e.trustPolicyUnder(root, string(source), string(signatures))
 }
 
-// trustPolicy verifies signatures before it parses, and the ledger's id after.
 func (e *Engine) trustPolicy(source, signatures string) (*signedPolicy, error) {
 	root, err := e.Root()
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", err, ErrPolicy)
 	}
+	return e.trustPolicyUnder(root, source, signatures)
+}
+
+// trustPolicyUnder verifies signatures before it parses, and the ledger's id
+// after.
+func (e *Engine) trustPolicyUnder(root nhi.Root, source, signatures string) (*signedPolicy, error) {
 	if err := policy.VerifySignatures([]byte(source), []byte(signatures), root); err != nil {
 		return nil, fmt.Errorf("%w: %w", err, ErrPolicy)
 	}
@@ -94,69 +109,103 @@ func (e *Engine) policyInForce(ctx context.Context) (*signedPolicy, ledger.Chain
 	if err != nil {
 		return nil, ledger.Chain{}, err
 	}
-	recorded, chain, err := e.policyRecorded(ctx)
-	if err != nil {
-		return nil, chain, err
-	}
+	recorded, err := e.policyRecorded(ctx)
+	chain, version := recorded.chain, recorded.version
 	switch {
-	case file == nil && recorded == nil:
+	case err != nil:
+		return nil, chain, err
+	case file == nil && version == 0:
 		return nil, chain, fmt.Errorf("policy_file is not set, and the ledger holds no policy: %w", ErrPolicy)
 	case file == nil:
-		return recorded, chain, nil
-	case recorded == nil || file.document.Version > recorded.document.Version:
+		return recorded.signed, chain, recorded.doubt
+	case file.document.Version > version:
 		return file, chain, nil
-	case file.document.Version < recorded.document.Version:
+	case file.document.Version < version:
 		return nil, chain, fmt.Errorf("%s is version %d, and the ledger has seen version %d: %w",
-			e.PolicyFile, file.document.Version, recorded.document.Version, ErrPolicy)
-	case file.document.Digest != recorded.document.Digest:
+			e.PolicyFile, file.document.Version, version, ErrPolicy)
+	case file.document.Digest != recorded.digest:
 		return nil, chain, fmt.Errorf("%s is version %d with other bytes than the ledger has seen: %w",
 			e.PolicyFile, file.document.Version, ErrPolicy)
 	}
-	return recorded, chain, nil
+	return file, chain, nil
 }
 
-// policyRecorded returns the newest policy in the ledger, or nil.
-func (e *Engine) policyRecorded(ctx context.Context) (*signedPolicy, ledger.Chain, error) {
+// recordedPolicy is the newest policy in the ledger; its version is 0 where
+// there is none.
+type recordedPolicy struct {
+	chain   ledger.Chain
+	version int
+	digest  nhi.Digest
+	signed  *signedPolicy
+	doubt   error // why it cannot be relied on; nil where it can
+}
+
+// policyRecorded reads the policy chain. The same policy may stand there more
+// than once, signed by one trust root and then by its successor.
+func (e *Engine) policyRecorded(ctx context.Context) (recordedPolicy, error) {
 	book, err := e.Book()
 	if err != nil {
-		return nil, ledger.Chain{}, err
+		return recordedPolicy{}, err
 	}
 	chain, err := book.Read(ctx, ledger.PolicyChain)
 	if err != nil {
-		return nil, chain, fmt.Errorf("%w: %w", err, ErrPolicy)
+		return recordedPolicy{chain: chain}, fmt.Errorf("%w: %w", err, ErrPolicy)
 	}
-	var newest *ledger.PolicyBody
+	newest := recordedPolicy{chain: chain}
+	var copies []ledger.Entry
 	for _, entry := range chain.Entries {
-		if body, ok := entry.Body.(ledger.PolicyBody); ok && (newest == nil || body.Version > newest.Version) {
-			newest = &body
+		body, ok := entry.Body.(ledger.PolicyBody)
+		switch {
+		case !ok || body.Version < newest.version:
+		case body.Version > newest.version:
+			newest.version, newest.digest, copies = body.Version, nhi.DigestOf(body.Document), []ledger.Entry{entry}
+		case nhi.DigestOf(body.Document) == newest.digest: // the first one of a version is that version
+			copies = append(copies, entry)
 		}
 	}
-	if newest == nil {
-		return nil, chain, nil
+	for _, entry := range slices.Backward(copies) {
+		if newest.signed, newest.doubt = e.trustRecorded(entry); newest.doubt == nil {
+			break
+		}
 	}
-	signed, err := e.trustPolicy(newest.Document, newest.Signatures)
-	return signed, chain, err
+	return newest, nil
+}
+
+// trustRecorded verifies one entry of the policy chain: also that its document
+// is of the version that it says, so that no older one returns under a new number.
+func (e *Engine) trustRecorded(entry ledger.Entry) (*signedPolicy, error) {
+	body, _ := entry.Body.(ledger.PolicyBody)
+	signed, err := e.trustPolicy(body.Document, body.Signatures)
+	if err == nil && signed.document.Version != body.Version {
+		err = fmt.Errorf("its document is version %d, and it says version %d: %w", signed.document.Version, body.Version, ErrPolicy)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s entry %d: %w", ledger.PolicyChain, entry.Seq, err)
+	}
+	return signed, nil
 }
 
 // PublishPolicy appends the policy file to the ledger where it is newer than
-// what the ledger has seen. Whoever was faster with the same one is no error.
+// what the ledger has seen, or the same, and only the file is signed by the
+// trust root in force. Whoever was faster with the same one is no error.
 func (e *Engine) PublishPolicy(ctx context.Context) error {
 	file, err := e.policyFile()
 	if err != nil || file == nil {
 		return err
 	}
-	recorded, chain, err := e.policyRecorded(ctx)
+	recorded, err := e.policyRecorded(ctx)
 	if err != nil {
 		return err
 	}
-	if recorded != nil && recorded.document.Version >= file.document.Version {
+	carried := recorded.doubt != nil && recorded.version == file.document.Version && recorded.digest == file.document.Digest
+	if recorded.version >= file.document.Version && !carried {
 		return nil
 	}
 	book, err := e.Book()
 	if err != nil {
 		return err
 	}
-	_, err = book.Append(ctx, chain, ledger.PolicyBody{
+	_, err = book.Append(ctx, recorded.chain, ledger.PolicyBody{
 		Version: file.document.Version, Digest: file.document.Digest,
 		Document: file.source, Signatures: file.signatures,
 	})

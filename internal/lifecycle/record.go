@@ -67,6 +67,9 @@ type Record struct {
 	Holder string `json:"holder"`
 	// Heads are the ends of the other chains that were relied on, by chain.
 	Heads map[string]nhi.Head `json:"heads"`
+	// Base is the number of the newest base that was known when the heads were
+	// read; 0 where the ledger was never restored.
+	Base int `json:"base,omitempty"`
 
 	chain  ledger.Chain      // that this was read from
 	intent ledger.IntentBody // the last one
@@ -165,6 +168,7 @@ func remembered(intact, known Record) Record {
 		merged.Ledger = known.Ledger
 	}
 	merged.Grant, merged.Head, merged.Heads = known.Grant, intact.Head, known.Heads
+	merged.Base = max(intact.Base, known.Base)
 	if intact.Head.Seq == 0 {
 		merged.Head = known.Head
 	}

@@ -24,12 +24,15 @@ var errUnfinished = errors.New("a change was begun and not finished")
 func (e *Engine) Repair(ctx context.Context, known Record) (Record, error) {
 	op, err := e.begin(ctx, known.Grant)
 	if err == nil {
-		err = op.follows(known)
+		err = op.continuesHere(known)
 	}
 	if err != nil {
 		return known, err
 	}
 	op.relies(known.Heads)
+	if _, err := e.Root(); err != nil { // what is put back rests on it too
+		return op.record, err
+	}
 	switch {
 	case op.record.Phase != PhaseActive && !op.record.Changing():
 		return op.record, fmt.Errorf("%s is not active: %w", known.Grant, nhi.ErrEnded)
@@ -85,7 +88,7 @@ func (e *Engine) mayRepair(ctx context.Context, op *operation, known Record) (St
 	if err != nil {
 		return Standing{}, err
 	}
-	if err := standing.follows(known.Heads); err != nil {
+	if err := standing.follows(known.Heads, known.Base); err != nil {
 		return standing, err
 	}
 	if err := op.may(request, standing, false); err != nil {

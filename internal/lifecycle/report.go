@@ -25,5 +25,6 @@ func (e *Engine) Report(ctx context.Context, id nhi.ApprovalID, text string) Vie
 	e.lookAtPolicy(&view, &facts, op.record)
 	view.Certain, view.Record, view.Now = true, op.record, facts.Now
 	view.Decision = Decide(Wish{Request: nhi.DigestOf(text), Trigger: op.record.Trigger}, facts)
+	view.lookAtKeys(op.record)
 	return view
 }

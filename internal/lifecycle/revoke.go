@@ -91,6 +91,7 @@ func (o *operation) remove(ctx context.Context) (Removal, error) {
 // where the chain cannot be read, is broken, is another ledger's, or was cut.
 func (e *Engine) beginRemoval(ctx context.Context, known Record) *operation {
 	op, err := e.begin(ctx, known.Grant)
+	op.since(known)
 	op.relies(known.Heads)
 	switch {
 	case errors.Is(err, ledger.ErrAhead):

@@ -22,6 +22,7 @@ type Sitting struct {
 	engine   *Engine
 	signed   *signedPolicy
 	policies ledger.Chain // empty where the policy came from elsewhere
+	trust    Trust
 	files    map[nhi.ApprovalID][]nhi.SignedDecision
 }
 
@@ -50,7 +51,11 @@ func (e *Engine) sit(signed *signedPolicy, policies ledger.Chain) (*Sitting, err
 	if err != nil {
 		return nil, err
 	}
-	return &Sitting{engine: e, signed: signed, policies: policies, files: files}, nil
+	trust, err := e.Trust()
+	if err != nil {
+		return nil, err
+	}
+	return &Sitting{engine: e, signed: signed, policies: policies, trust: trust, files: files}, nil
 }
 
 // Policy returns the policy of this sitting.
@@ -115,9 +120,9 @@ func (s *Sitting) over(ctx context.Context, request nhi.Request, text string, ch
 	if err != nil {
 		return Standing{}, err
 	}
-	standing := Standing{Policy: s.signed.document, Identity: identity, Now: now, approval: chain.Name,
+	standing := Standing{Policy: s.signed.document, Identity: identity, Now: now, approval: chain.Name, trust: s.trust,
 		chains: map[string]ledger.Chain{}, Heads: map[string]nhi.Head{}}
-	for _, relied := range []ledger.Chain{s.policies, chain, identities} {
+	for _, relied := range []ledger.Chain{s.trust.chain, s.policies, chain, identities} {
 		standing.chains[relied.Name], standing.Heads[relied.Name] = relied, relied.Head()
 	}
 	standing.fresh = unrecorded(chain, s.files[request.Approval])

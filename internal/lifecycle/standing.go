@@ -34,12 +34,17 @@ type Standing struct {
 	// Again says that the request is approved and may be activated for another
 	// value of the trigger, whether or not it may for this one.
 	Again bool
+	trust Trust
 	// chains are those chains, approval is the name of the approval's, and
 	// fresh are the decisions from files that it does not hold yet.
 	chains   map[string]ledger.Chain
 	approval string
 	fresh    []nhi.SignedDecision
 }
+
+// RestoredAt is when the ledger was restored from a back-up; zero where it never
+// was. Decisions that were signed up to then count for nothing new.
+func (s Standing) RestoredAt() time.Time { return s.trust.Base.Time }
 
 // Approved says whether the request may be activated now.
 func (s Standing) Approved() bool { return s.Status == policy.StatusApproved }
@@ -175,14 +180,16 @@ func (s *Standing) evaluate(request nhi.Request, text string) policy.Verdict {
 		Decisions: append(decisionsIn(chain), s.fresh...),
 		HashAt:    chain.HashAt,
 		Now:       s.Now,
+		Since:     s.trust.Base.Time,
 	})
 }
 
 // follows holds where every chain that this rests on goes on from the end that
-// was seen before. One that was not relied on before says nothing.
-func (s Standing) follows(seen map[string]nhi.Head) error {
+// was seen before, together with base, or is excused. One that was not relied on
+// before says nothing.
+func (s Standing) follows(seen map[string]nhi.Head, base int) error {
 	for _, name := range slices.Sorted(maps.Keys(s.chains)) {
-		if err := follows(s.chains[name], seen[name]); err != nil {
+		if err := follows(s.chains[name], seen[name]); err != nil && !s.trust.excused(s.chains[name], base) {
 			return err
 		}
 	}

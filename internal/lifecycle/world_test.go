@@ -177,6 +177,7 @@ type world struct {
 	book    *ledger.Ledger
 	pin     nhi.Digest
 	dir     string
+	folder  string // of the ledger, where it is local
 	log     *journal
 	systems map[string]*fakeSystem
 	name    string // of the identity
@@ -204,8 +205,8 @@ func keyOf(name string) string { return signature.Key(signerOf(name).PublicKey()
 // newWorld returns a world over a local ledger.
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, now: noon}
-	store, err := local.Open(filepath.Join(t.TempDir(), "ledger"), w.clock, false)
+	w := &world{t: t, now: noon, folder: filepath.Join(t.TempDir(), "ledger")}
+	store, err := local.Open(w.folder, w.clock, false)
 	must(t, err)
 	t.Cleanup(func() { _ = store.Close() })
 	return w.found(store)
@@ -589,4 +590,16 @@ func must(t testing.TB, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+func (w *world) read(name string) string {
+	w.t.Helper()
+	data, err := os.ReadFile(w.path(name))
+	must(w.t, err)
+	return string(data)
+}
+
+func (w *world) write(name, content string) {
+	w.t.Helper()
+	must(w.t, os.WriteFile(w.path(name), []byte(content), 0o600))
 }

@@ -82,6 +82,10 @@ func liveWarnings(state grantModel, memory grantMemory, view lifecycle.View, dia
 			fmt.Sprintf("%s runs on until %s, although the policy would not allow it today: %s. It cannot be extended. To end it now: nhi revoke %s",
 				id, state.ExpiresAt.ValueString(), strings.Join(view.Forbidden, "; "), id))
 	}
+	for _, tainted := range view.Tainted {
+		diags.AddAttributeWarning(path.Root("status"), "Approved with a compromised key",
+			fmt.Sprintf("%s: %s. It runs on until %s. To end it now: nhi revoke %s. To keep it, have it approved again: ask for another term (renewal).", id, tainted, state.ExpiresAt.ValueString(), id))
+	}
 	if memory.lost(view.Record) {
 		diags.AddAttributeWarning(path.Root("id"), "Another resource holds this grant",
 			fmt.Sprintf("Another nhi_grant has taken %s over. Destroying this one leaves the access to it; keep one nhi_grant for each approval.", id))

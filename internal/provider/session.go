@@ -78,8 +78,12 @@ func (s *session) warn(diags *diag.Diagnostics) {
 	if s.environment.IsNull() || s.scope.IsNull() {
 		diags.AddWarning("Provider block is incomplete", "environment and scope say what this workspace speaks for. Without them nothing can be requested or granted; what is granted can still be removed.")
 	}
-	if _, err := s.engine.Root(); err != nil && !errors.Is(err, lifecycle.ErrNotKnownYet) {
+	trust, err := s.engine.Trust()
+	switch {
+	case err != nil && !errors.Is(err, lifecycle.ErrNotKnownYet):
 		warning(diags, "Nothing can be granted in this run", err)
+	case err == nil && trust.Outdated() != "":
+		diags.AddWarning("The pin of the trust root is not the newest", "On this machine: "+trust.Outdated()+".")
 	}
 }
 
