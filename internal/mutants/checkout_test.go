@@ -88,7 +88,7 @@ func (c checkout) try(ctx context.Context, m mutant) (verdict, error) {
 	if err := c.builds(ctx, path.Dir(m.file)); err != nil {
 		return verdict{}, err
 	}
-	return c.test(ctx, m.test)
+	return c.test(ctx, m.folder, m.test)
 }
 
 // builds vets the package that was edited, and the program with all that it is

@@ -18,7 +18,8 @@
 //	the lines that take their place
 //
 // The test is one of internal/provider: that of the promise, or another one
-// that shows it. The edit must compile, and changes one
-// check, one comparison or one order. An edit whose old lines are gone, or
+// that shows it; or one of another package, where a line such as
+// "package: internal/lifecycle" names that. The edit must compile, and changes
+// one check, one comparison or one order. An edit whose old lines are gone, or
 // stand there twice, is a failure: mend it together with the code.
 package mutants

@@ -20,6 +20,7 @@ type mutant struct {
 	promise  int
 	breaks   string // what it breaks, in one sentence
 	test     string // the test that must fail
+	folder   string // where that test is, from the root of the repository, with slashes
 	file     string // from the root of the repository, with slashes
 	old, new string // whole lines
 }
@@ -56,7 +57,7 @@ func load(t *testing.T) []mutant {
 
 // parse reads the text of a mutant.
 func parse(name, text string) (mutant, error) {
-	m := mutant{name: name}
+	m := mutant{name: name, folder: promisePackage}
 	head, edit, found := strings.Cut(text, "--- old\n")
 	if !found {
 		return m, fmt.Errorf("there is no line %q", "--- old")
@@ -82,6 +83,8 @@ func (m *mutant) set(key, value string) (err error) {
 		m.breaks = value
 	case "test":
 		m.test = value
+	case "package":
+		m.folder = value
 	case "file":
 		m.file = value
 	default:
@@ -101,6 +104,8 @@ func (m *mutant) check() error {
 		return fmt.Errorf("its name must start with %s-", number)
 	case !strings.HasPrefix(m.test, "Test") || strings.HasPrefix(m.test, "TestPromise") && !strings.HasPrefix(m.test, "TestPromise"+number):
 		return fmt.Errorf("test %q is not the one of promise %d", m.test, m.promise)
+	case !strings.HasPrefix(m.folder, "internal/"):
+		return fmt.Errorf("package %q is none of this repository's", m.folder)
 	case m.breaks == "" || !strings.HasSuffix(m.file, ".go") || strings.HasSuffix(m.file, "_test.go"):
 		return fmt.Errorf("it must say what it breaks, in which file of the code")
 	case strings.TrimSpace(m.old) == "" || m.old == m.new:

@@ -5,6 +5,7 @@ package mutants
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"sync"
@@ -68,21 +69,23 @@ func chosen(t *testing.T, all []mutant) []mutant {
 // failure would say nothing about a mutant.
 func whole(t *testing.T, c checkout, all []mutant) {
 	t.Helper()
-	var tests []string
+	tests := map[string][]string{} // by package
 	for _, m := range all {
-		tests = append(tests, m.test)
+		if !slices.Contains(tests[m.folder], m.test) {
+			tests[m.folder] = append(tests[m.folder], m.test)
+		}
 	}
-	slices.Sort(tests)
-	tests = slices.Compact(tests)
-	started := time.Now()
-	v, err := c.test(t.Context(), tests...)
-	if err == nil {
-		err = v.passed(tests)
+	for _, folder := range slices.Sorted(maps.Keys(tests)) {
+		started := time.Now()
+		v, err := c.test(t.Context(), folder, tests[folder]...)
+		if err == nil {
+			err = v.passed(tests[folder])
+		}
+		if err != nil {
+			t.Fatalf("nothing is broken yet, and the tests of %s do not pass: %v", folder, err)
+		}
+		fmt.Printf("unbroken, %d tests of %s pass (%s)\n", len(tests[folder]), folder, seconds(time.Since(started)))
 	}
-	if err != nil {
-		t.Fatalf("nothing is broken yet, and the tests do not pass: %v", err)
-	}
-	fmt.Printf("unbroken, %d tests pass (%s)\n", len(tests), seconds(time.Since(started)))
 }
 
 // tally counts how the mutants ended, and says so of each.

@@ -17,8 +17,8 @@ import (
 
 // Where the promises' tests are, and how long they may take.
 const (
-	testPackage  = "./internal/provider"
-	testDeadline = "15m"
+	promisePackage = "internal/provider"
+	testDeadline   = "15m"
 )
 
 // verdict is what one run of go test said.
@@ -32,11 +32,11 @@ type event struct {
 	Action, Test, Output string
 }
 
-// test runs only the named tests. No server may be missing: a skipped test
+// test runs only the named tests of one package. No server may be missing: a skipped test
 // proves nothing.
-func (c checkout) test(ctx context.Context, names ...string) (verdict, error) {
+func (c checkout) test(ctx context.Context, folder string, names ...string) (verdict, error) {
 	pattern := "^(" + strings.Join(names, "|") + ")$"
-	command := exec.CommandContext(ctx, "go", "test", "-json", "-vet=off", "-count=1", "-timeout="+testDeadline, "-run", pattern, testPackage)
+	command := exec.CommandContext(ctx, "go", "test", "-json", "-vet=off", "-count=1", "-timeout="+testDeadline, "-run", pattern, "./"+folder)
 	command.Dir = c.dir
 	command.Env = append(os.Environ(), "NHI_REQUIRE_SERVERS=1")
 	out, err := command.Output()
