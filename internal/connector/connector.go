@@ -25,6 +25,11 @@ type Account struct {
 	// Enabled says that Enable may have been called for this nonce. Where it
 	// is false, it never was: what a crash left behind is inert at most.
 	Enabled bool `json:"enabled"`
+	// ByMark says that nothing but its whole mark tells that an object is this
+	// account: what is asked about was remembered outside of the ledger, where
+	// anybody may have written a name and an id. Where it is false, name and id
+	// tell an object whose mark was edited by hand.
+	ByMark bool `json:"by_mark"`
 }
 
 // State is what a target holds under an account's name.

@@ -71,6 +71,10 @@ type Target struct {
 	Access    nhi.Values `json:"access"`
 	NotBefore time.Time  `json:"not_before"`
 	NotAfter  time.Time  `json:"not_after"`
+	// Ledger is the id of another ledger, which was lost, whose mark the account
+	// carries; empty where it is this one's. An intent with such a target is of
+	// version 3, and only ever takes away.
+	Ledger string `json:"ledger,omitempty"`
 }
 
 // IntentBody is durable before the first effect. Whoever wrote the last one
@@ -154,6 +158,11 @@ func (DecisionBody) Type() string { return "decision@1" }
 
 // Type implements Body.
 func (b IntentBody) Type() string {
+	for _, target := range b.Targets {
+		if target.Ledger != "" {
+			return "intent@3"
+		}
+	}
 	if b.Trigger != "" || b.Holder != "" {
 		return "intent@2"
 	}

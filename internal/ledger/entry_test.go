@@ -40,6 +40,8 @@ var (
 func samples(t testing.TB) map[string]ledger.Body {
 	digest := nhi.DigestOf("a text\n")
 	head := nhi.Head{Seq: 3, Hash: nhi.DigestOf("an entry")}
+	lost := target
+	lost.Ledger = "ffeeddccbbaa99887766554433221100"
 	full := []ledger.Body{
 		ledger.RootBody{Root: storetest.Root(t).Root, Signatures: []string{"-----BEGIN SSH SIGNATURE-----\n"}},
 		ledger.BaseBody{Base: "nhi base 1\n", Signatures: []string{"-----BEGIN SSH SIGNATURE-----\n"}},
@@ -67,6 +69,10 @@ func samples(t testing.TB) map[string]ledger.Body {
 			Verb: ledger.VerbActivate, Activation: 3, Request: digest, Text: "nhi request 1\n", Reason: "approved", StartedAt: noon,
 			ExpiresAt: noon.Add(time.Hour), Targets: map[string]ledger.Target{"db": target}, Heads: map[string]nhi.Head{ledger.PolicyChain: head},
 			Trigger: "run-42", Holder: "ffeeddccbbaa99887766554433221100",
+		},
+		ledger.IntentBody{
+			Verb: ledger.VerbRevoke, Reason: "rebuilt", StartedAt: noon, ExpiresAt: noon, Targets: map[string]ledger.Target{"db": lost},
+			Heads: map[string]nhi.Head{ledger.PolicyChain: head},
 		},
 	}
 	all := map[string]ledger.Body{}

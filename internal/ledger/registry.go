@@ -21,6 +21,7 @@ var bodiesByType = map[string]func(json.RawMessage) (Body, error){
 	DecisionBody{}.Type():     decodeAs[DecisionBody],
 	"intent@1":                decodeAs[IntentBody],
 	"intent@2":                decodeAs[IntentBody],
+	"intent@3":                decodeAs[IntentBody],
 	EffectBody{}.Type():       decodeAs[EffectBody],
 	VerificationBody{}.Type(): decodeAs[VerificationBody],
 	UseBody{}.Type():          decodeAs[UseBody],

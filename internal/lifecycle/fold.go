@@ -99,6 +99,11 @@ func (r *Record) begin(intent ledger.IntentBody, seq uint64) {
 	was := r.Phase
 	r.intent, r.acting, r.Epoch = intent, seq, seq
 	r.triggers[seq] = intent.Trigger
+	for _, target := range intent.Targets {
+		if target.Ledger != "" {
+			r.origins[target.Ledger] = true
+		}
+	}
 	switch intent.Verb {
 	case ledger.VerbActivate:
 		if was == PhaseActive {
@@ -151,6 +156,7 @@ func (r *Record) replace(intent ledger.IntentBody, seq uint64) {
 		known := nonces(r.Targets)
 		for nonce := range named {
 			r.Enabled[nonce] = r.Enabled[nonce] || !known[nonce]
+			r.unproven[nonce] = r.unproven[nonce] || !known[nonce]
 		}
 	}
 	r.Targets = targets
@@ -230,6 +236,9 @@ func (r *Record) use(use ledger.UseBody) {
 func (r *Record) mapped() {
 	if r.Used == nil {
 		r.Used = map[string]bool{}
+	}
+	if r.unproven == nil {
+		r.unproven, r.origins = map[string]bool{}, map[string]bool{}
 	}
 	if r.triggers == nil {
 		r.triggers, r.triggered = map[uint64]string{}, map[nhi.Digest]map[string]bool{}

@@ -25,6 +25,20 @@ type Halt struct {
 	// Signed are the decisions with the verdict block that prove By; none where
 	// nobody is proven. An unsigned block holds too.
 	Signed []nhi.SignedDecision
+	// Known are grants as marks and memories say (Remains): for those that the
+	// ledger cannot tell of, and where it cannot be opened at all. They are of one
+	// ledger.
+	Known []Record
+}
+
+// known returns what is known of a grant outside of the ledger.
+func (h Halt) known(grant nhi.ApprovalID) Record {
+	for _, record := range h.Known {
+		if record.Grant == grant {
+			return record
+		}
+	}
+	return Record{Grant: grant}
 }
 
 // chain is the one that holds the block.
@@ -57,31 +71,48 @@ type HaltedGrant struct {
 // cannot be written, the block waits in the spool and access is removed all the
 // same. A grant that stays open has an Err; the error of Halt itself means that
 // nothing was done: nhi.ErrInvalid for a grant or identity that nobody knows,
-// ErrNoTrustedLedger where the ledger does not say what there is.
+// ErrNoTrustedLedger where neither the ledger nor Known says what there is.
 func (e *Engine) Halt(ctx context.Context, halt Halt) (Halted, error) {
-	book, err := e.Book()
-	if err != nil {
-		return Halted{}, err
+	book, away := e.Book()
+	if away == nil && len(halt.Known) == 0 {
+		away = e.exists(ctx, halt)
 	}
-	if err := e.exists(ctx, halt); err != nil {
-		return Halted{}, err
+	if away != nil && len(halt.Known) == 0 {
+		return Halted{}, away
 	}
-	halted := Halted{Chain: halt.chain()}
-	halted.Seq, err = e.block(ctx, halt)
-	if err != nil {
-		halted.Away = err
-		if err := ledger.NewSpool(e.SpoolDir, book.ID()).Put(halted.Chain, halt.bodies()...); err != nil {
+	halted, id := Halted{Chain: halt.chain(), Away: away}, ""
+	if away == nil {
+		id = book.ID()
+		halted.Seq, halted.Away = e.block(ctx, halt)
+	} else {
+		id = halt.Known[0].Ledger
+	}
+	if halted.Away != nil {
+		if err := ledger.NewSpool(e.SpoolDir, id).Put(halted.Chain, halt.bodies()...); err != nil {
 			halted.Away = fmt.Errorf("the block could be written neither to the ledger nor to the spool: %w", errors.Join(halted.Away, err))
 		}
 	}
-	grants := []nhi.ApprovalID{halt.Grant}
-	if halt.Grant == "" {
-		if grants, err = e.grantsOf(ctx, halt.Identity); err != nil {
-			return halted, err
+	grants, err := e.halting(ctx, halt)
+	if err != nil && len(halt.Known) == 0 {
+		return halted, err
+	}
+	halted.Grants = e.revokeAll(ctx, grants, halt.known, "blocked by "+blockWords(halt.body()))
+	return halted, nil
+}
+
+// halting returns the grants that a halt is about: as the ledger and Known say.
+func (e *Engine) halting(ctx context.Context, halt Halt) ([]nhi.ApprovalID, error) {
+	if halt.Grant != "" {
+		return []nhi.ApprovalID{halt.Grant}, nil
+	}
+	grants, err := e.grantsOf(ctx, halt.Identity)
+	for _, record := range halt.Known {
+		if record.Grant.Identity() == halt.Identity && !slices.Contains(grants, record.Grant) {
+			grants = append(grants, record.Grant)
 		}
 	}
-	halted.Grants = e.revokeAll(ctx, grants, "blocked by "+blockWords(halt.body()))
-	return halted, nil
+	slices.Sort(grants)
+	return grants, err
 }
 
 // exists holds where the ledger knows what is to be halted: a name with a
@@ -174,16 +205,16 @@ func standsBlocked(chain ledger.Chain) uint64 {
 	return 0
 }
 
-// revokeAll revokes grants side by side. Nothing is remembered of them, so where
-// the ledger cannot say what one holds, it stays open.
-func (e *Engine) revokeAll(ctx context.Context, grants []nhi.ApprovalID, reason string) []HaltedGrant {
+// revokeAll revokes grants side by side. Where neither the ledger nor what is
+// known can say what one holds, it stays open.
+func (e *Engine) revokeAll(ctx context.Context, grants []nhi.ApprovalID, known func(nhi.ApprovalID) Record, reason string) []HaltedGrant {
 	results := make([]HaltedGrant, len(grants))
 	var group errgroup.Group
 	group.SetLimit(atOnce)
 	for i, grant := range grants {
 		group.Go(func() error {
 			results[i] = HaltedGrant{Grant: grant}
-			results[i].Removal, results[i].Err = e.revokeNow(ctx, Record{Grant: grant}, reason)
+			results[i].Removal, results[i].Err = e.revokeNow(ctx, known(grant), reason)
 			return nil
 		})
 	}

@@ -206,6 +206,9 @@ func (e *Engine) lookInDoubt(ctx context.Context, view *View, intact, known Reco
 	if intact.Blocked != "" {
 		facts.Ended = "ended by " + intact.Blocked
 	}
+	if intact.origins[known.Ledger] {
+		facts.Ended = "its ledger was lost, and this one was rebuilt from what was left, which is to be revoked"
+	}
 	view.Certain = true
 	view.Decision = Decide(wish, facts)
 }

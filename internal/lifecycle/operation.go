@@ -40,6 +40,9 @@ type operation struct {
 	// was unfinished before this verb: where nothing was sent from there,
 	// there is nothing to take back.
 	sent, clean bool
+	// elsewhere says that the caller remembers another ledger, and that this one
+	// holds the grant: whose word counts is for people to say.
+	elsewhere bool
 	// away holds why the chain cannot be appended to. Only a removal goes on
 	// then, and what it would have recorded is kept in pending.
 	away    error

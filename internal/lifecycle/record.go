@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strconv"
@@ -70,6 +71,12 @@ type Record struct {
 	// Base is the number of the newest base that was known when the heads were
 	// read; 0 where the ledger was never restored.
 	Base int `json:"base,omitempty"`
+
+	// unproven holds the nonces of accounts that a removal has brought along, from
+	// a memory or from marks: no run of this ledger has made them.
+	unproven map[string]bool
+	// origins are the lost ledgers that accounts of this chain were of.
+	origins map[string]bool
 
 	chain  ledger.Chain      // that this was read from
 	intent ledger.IntentBody // the last one
@@ -142,7 +149,7 @@ func (r *Record) Account(key string) connector.Account {
 	target := r.Targets[key]
 	name, _, _ := strings.Cut(key, retiredMark)
 	return connector.Account{
-		Mark:      nhi.Mark{Ledger: r.Ledger, Grant: r.Grant, Target: name, Nonce: target.Nonce},
+		Mark:      nhi.Mark{Ledger: cmp.Or(target.Ledger, r.Ledger), Grant: r.Grant, Target: name, Nonce: target.Nonce},
 		Principal: target.Principal,
 		ID:        target.ID,
 		Evidence:  target.Evidence,
@@ -150,6 +157,7 @@ func (r *Record) Account(key string) connector.Account {
 		NotBefore: target.NotBefore,
 		NotAfter:  target.NotAfter,
 		Enabled:   r.Enabled[target.Nonce],
+		ByMark:    r.unproven[target.Nonce] || target.Ledger != "",
 	}
 }
 
@@ -175,6 +183,8 @@ func remembered(intact, known Record) Record {
 	merged.Targets = map[string]ledger.Target{}
 	maps.Copy(merged.Targets, intact.Targets)
 	recorded := nonces(intact.Targets)
+	merged.unproven = map[string]bool{}
+	maps.Copy(merged.unproven, intact.unproven)
 	for _, key := range slices.Sorted(maps.Keys(known.Targets)) {
 		target := known.Targets[key]
 		if recorded[target.Nonce] {
@@ -183,7 +193,7 @@ func remembered(intact, known Record) Record {
 		if _, taken := merged.Targets[key]; taken {
 			key = retiredKey(merged.Targets, key, known.Head.Seq)
 		}
-		merged.Targets[key] = target
+		merged.Targets[key], merged.unproven[target.Nonce] = target, true
 	}
 	merged.Enabled = nonces(merged.Targets)
 	merged.Used = map[string]bool{}

@@ -62,7 +62,7 @@ func (e *Engine) Revoke(ctx context.Context, known Record, reason string) (Remov
 	var op *operation
 	for try := 1; ; try++ {
 		op = e.beginRemoval(ctx, known)
-		if !op.record.holds() {
+		if !op.record.holds() || op.away != nil && len(op.record.Targets) == 0 {
 			return op.nothingHeld(ctx, known, reason)
 		}
 		err := op.note(ctx, op.removalIntent(reason))
@@ -96,8 +96,12 @@ func (e *Engine) beginRemoval(ctx context.Context, known Record) *operation {
 	switch {
 	case errors.Is(err, ledger.ErrAhead):
 		err = nil // a wrong clock stops no removal: the chain itself is whole
+	case err == nil && op.record.origins[known.Ledger]:
+		op.inherit(known)
+		return op
 	case err == nil && known.Ledger != "" && op.record.Ledger != known.Ledger:
 		err = op.follows(known)
+		op.elsewhere = op.record.holds()
 		op.chain, op.record = ledger.Chain{Name: op.chain.Name}, Record{}
 	}
 	op.away = err
@@ -114,7 +118,7 @@ func (e *Engine) beginRemoval(ctx context.Context, known Record) *operation {
 func (o *operation) nothingHeld(ctx context.Context, known Record, reason string) (Removal, error) {
 	var fault *ledger.ChainError
 	unseen := errors.As(o.away, &fault) && known.Head.Seq <= o.chain.Head().Seq // nobody saw what is broken
-	if o.away != nil && (known.blank() || unseen) {
+	if o.away != nil && (known.blank() || unseen || o.elsewhere || known.holds()) {
 		o.record.Phase = PhaseRevoking
 		return Removal{Record: o.record, Away: o.away},
 			fmt.Errorf("neither the ledger nor the state can say what %s holds: %w", known.Grant, errors.Join(nhi.ErrUnconfirmed, o.away))

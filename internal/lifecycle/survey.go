@@ -99,19 +99,9 @@ func (s *surveyor) unlisted(one Unlisted) {
 
 // system lists one system.
 func (s *surveyor) system(ctx context.Context, place ledger.Target) {
-	open, err := s.engine.Systems.Connector(ctx, place)
-	if err != nil {
-		s.unlisted(Unlisted{System: place.System, Err: err})
-		return
-	}
-	lister, can := connector.SurveyorOf(open)
-	if !can {
-		s.unlisted(Unlisted{System: place.System})
-		return
-	}
-	sightings, err := lister.Survey(ctx)
-	if err != nil {
-		s.unlisted(Unlisted{System: place.System, Err: err})
+	sightings, unlisted := surveyed(ctx, s.engine.Systems, place)
+	if unlisted != nil {
+		s.unlisted(*unlisted)
 		return
 	}
 	s.mu.Lock()

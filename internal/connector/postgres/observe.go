@@ -16,8 +16,9 @@ import (
 // find returns the account's role, or the role that is in its place. Ours is
 // what carries the whole mark and, where an OID was recorded, that OID; under
 // another name too, since the OID tells it. Where only the comment was edited,
-// OID and name tell it, unless the comment is another grant's mark, or the
-// role is one that was to be taken over and may never have been.
+// OID and name tell it, unless the comment is another grant's mark, the role is
+// one that was to be taken over and may never have been, or the ledger does not
+// vouch for the OID.
 func (s *snapshot) find(account connector.Account) (ours, foreign *role) {
 	mark := account.Mark.String()
 	oid, _ := accountOID(account) // checked before anything was read
@@ -27,7 +28,7 @@ func (s *snapshot) find(account connector.Account) (ours, foreign *role) {
 		return named, nil
 	case oid != 0 && recorded != nil && recorded.comment == mark:
 		return recorded, named
-	case named != nil && oid != 0 && named.oid == oid && !isMark(named.comment) && (account.Enabled || !adopted(account)):
+	case named != nil && oid != 0 && named.oid == oid && !isMark(named.comment) && !account.ByMark && (account.Enabled || !adopted(account)):
 		return named, nil
 	case named != nil:
 		return nil, named

@@ -55,7 +55,7 @@ func (s *system) look(ctx context.Context, accessor string, account connector.Ac
 // find looks for the entity and the AppRole that we made. Ours is the entity
 // that carries the whole mark and, where an id was recorded, has that id, under
 // whatever name; where only the mark was edited, id and name tell it, unless it
-// is another grant's mark.
+// is another grant's mark or the ledger does not vouch for the id.
 func (s *system) find(ctx context.Context, h *held, account connector.Account) error {
 	if account.ID != "" {
 		found, err := s.entityByID(ctx, account.ID)
@@ -101,7 +101,7 @@ func (h *held) take(account connector.Account, found *entity) {
 		return
 	}
 	_, isMark := found.mark()
-	if found.marked(account.Mark) || !isMark && found.ID == account.ID && found.Name == account.Principal {
+	if found.marked(account.Mark) || !isMark && !account.ByMark && found.ID == account.ID && found.Name == account.Principal {
 		h.entity = found
 		return
 	}
