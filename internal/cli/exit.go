@@ -20,6 +20,7 @@ const (
 	ExitUnavailable = 3 // ledger, policy or trust root cannot be relied on
 	ExitDue         = 4 // sweep found something that is due, and was not told to revoke it
 	ExitOpen        = 5 // a removal was ordered and is not confirmed everywhere
+	ExitWaits       = 6 // all is removed, and the record of it waits for the ledger
 )
 
 const exitCodesHelp = `Exit codes:
@@ -28,7 +29,8 @@ const exitCodesHelp = `Exit codes:
   2  bad usage or bad input; nothing was changed
   3  ledger, policy or trust root is not available or not trusted
   4  sweep: something is due, and nothing was changed
-  5  revoke, sweep: something is not confirmed as removed
+  5  revoke, sweep, rebuild: something is not confirmed as removed
+  6  revoke, sweep: all is removed, and the record of it waits for the ledger
 `
 
 // failure is an error that says itself how the program exits.

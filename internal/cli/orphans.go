@@ -147,24 +147,29 @@ func strayRows(strays []lifecycle.Stray) []strayRow {
 }
 
 func surveyJSON(found lifecycle.Survey, written string) map[string]any {
-	missing, unlisted := []map[string]any{}, []map[string]any{}
+	missing := []map[string]any{}
 	for _, lost := range found.Missing {
 		missing = append(missing, map[string]any{"grant": lost.Grant, "target": lost.Target, "system": lost.Place.System,
 			"principal": lost.Place.Principal, "why": lost.Why})
 	}
-	for _, one := range found.Unlisted {
-		row := map[string]any{"system": one.System, "grant": one.Grant, "error": ""}
-		if one.Err != nil {
-			row["error"] = one.Err.Error()
-		}
-		unlisted = append(unlisted, row)
-	}
 	shown := map[string]any{"orphans": strayRows(found.Orphans), "elsewhere": strayRows(found.Elsewhere),
-		"unmanaged": strayRows(found.Unmanaged), "missing": missing, "unlisted": unlisted}
+		"unmanaged": strayRows(found.Unmanaged), "missing": missing, "unlisted": unlistedRows(found.Unlisted)}
 	if written != "" {
 		shown["generated"] = written
 	}
 	return shown
+}
+
+func unlistedRows(unlisted []lifecycle.Unlisted) []map[string]any {
+	rows := []map[string]any{}
+	for _, one := range unlisted {
+		row := map[string]any{"system": one.System, "grant": one.Grant, "error": ""}
+		if one.Err != nil {
+			row["error"] = one.Err.Error()
+		}
+		rows = append(rows, row)
+	}
+	return rows
 }
 
 // surveyEnd says how orphans exits: what was not seen is not known to be fine.

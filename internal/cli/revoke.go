@@ -18,6 +18,7 @@ import (
 type revokeFlags struct {
 	reason, key string
 	yes, dryRun bool
+	remainsFlags
 }
 
 func (a *app) revokeCommand() *cobra.Command {
@@ -34,14 +35,25 @@ The block stays until the quorum of the grant lifts it (nhi unblock). With
 --key it is signed, by an approver of the policy; without, it holds too.
 
 The systems are those of nhi.hcl. Access on a system that is not there stays
-open; the block holds, and the next apply or sweep that has it removes it.`,
+open; the block holds, and the next apply or sweep that has it removes it.
+
+Where the ledger cannot be read, accounts are found by the marks on the systems
+and by Terraform states (--state). Removed is only what has both the name that
+follows from the grant's id and the grant's mark. Block and record wait in a
+folder of this user and machine (the exit code is 6) until the next apply,
+revoke or sweep --revoke that reaches the ledger.`,
 		Example: `  nhi revoke production/payments/etl/orders-etl --reason "laptop stolen"
-  nhi revoke production/payments/etl/orders-etl:default --yes --key ~/.ssh/id_ed25519`,
+  nhi revoke production/payments/etl/orders-etl:default --yes --key ~/.ssh/id_ed25519
+
+  # the ledger is away
+  terraform state pull > state.json
+  nhi revoke production/payments/etl/orders-etl --state state.json`,
 	}
 	cmd.Flags().StringVar(&flags.reason, "reason", "", "why, for the record and for the plan that shows it")
 	cmd.Flags().StringVar(&flags.key, "key", "", "SSH key that signs the block (default: it is not signed)")
 	cmd.Flags().BoolVar(&flags.yes, "yes", false, "do not ask")
 	cmd.Flags().BoolVar(&flags.dryRun, "dry-run", false, "only show what would be removed")
+	flags.add(cmd, "ledger-id", "where the ledger cannot be opened: whose marks count (default: that of the states, or the only one that is found)")
 	return a.runs(cmd, func(ctx context.Context, args []string) error { return a.revoke(ctx, args, flags) })
 }
 
@@ -61,7 +73,11 @@ func (a *app) revoke(ctx context.Context, args []string, flags revokeFlags) erro
 	if !flags.dryRun {
 		a.catchUp(ctx, d)
 	}
-	if err := a.foresee(ctx, d, all, flags.dryRun); err != nil || flags.dryRun {
+	found, err := a.instead(ctx, d, all, flags.remainsFlags)
+	if err != nil {
+		return err
+	}
+	if err := a.foresee(ctx, d, all, found, flags.dryRun); err != nil || flags.dryRun {
 		return err
 	}
 	if err := a.sure(ctx, "End all of this now?", flags.yes); err != nil {
@@ -74,6 +90,7 @@ func (a *app) revoke(ctx context.Context, args []string, flags revokeFlags) erro
 	var done []lifecycle.Halted
 	var failed error
 	for i, halt := range halts { // one that cannot be halted does not keep the others
+		halt.Known = found.knownOf(all[i])
 		halted, err := d.engine.Halt(ctx, halt)
 		if err != nil {
 			failed = errors.Join(failed, fmt.Errorf("%s: %w", all[i], err))
@@ -85,17 +102,20 @@ func (a *app) revoke(ctx context.Context, args []string, flags revokeFlags) erro
 	if len(done) == 0 {
 		return failed
 	}
-	return errors.Join(failed, a.halted(done))
+	return errors.Join(failed, a.halted(done, found))
 }
 
 // foresee shows what is going to be removed.
-func (a *app) foresee(ctx context.Context, d *desk, all []subject, only bool) error {
+func (a *app) foresee(ctx context.Context, d *desk, all []subject, found *remains, only bool) error {
 	p := &page{color: a.Color && !a.json}
 	rows := []removalRow{}
+	var err error
 	for _, s := range all {
-		records, err := d.held(ctx, s)
-		if err != nil {
-			return err
+		records := found.knownOf(s)
+		if len(records) == 0 {
+			if records, err = d.held(ctx, s); err != nil && found == nil {
+				return err
+			}
 		}
 		p.line("%s", s)
 		for _, record := range records {
@@ -105,10 +125,14 @@ func (a *app) foresee(ctx context.Context, d *desk, all []subject, only bool) er
 				rows = append(rows, removalRow{Grant: record.Grant, Target: key, System: target.System, Principal: target.Principal, State: "held"})
 			}
 		}
-		if len(records) == 0 {
+		switch {
+		case len(records) == 0 && found != nil:
+			p.marked("·", yellow, "nothing was found of it")
+		case len(records) == 0:
 			p.marked("·", yellow, "nothing was ever granted; it is blocked from now on")
 		}
 	}
+	p.remains(found)
 	if only {
 		if err := a.show(p); err != nil {
 			return err

@@ -146,6 +146,20 @@ func (a *app) catchUp(ctx context.Context, d *desk) {
 	}
 }
 
+// waiting says on a page that records of removals wait for the ledger, and
+// returns how many.
+func (a *app) waiting(d *desk, p *page) int {
+	waiting, err := d.engine.Waiting()
+	if err != nil {
+		p.marked("!", yellow, "Whether records of removals wait cannot be seen: %s", err)
+	}
+	if waiting > 0 {
+		p.marked("!", yellow, "%s of removals or blocks, made while the ledger was away, wait in %s: nhi sweep --revoke, nhi revoke or an apply writes them.",
+			count(waiting, "record"), a.SpoolDir)
+	}
+	return waiting
+}
+
 // held reads what the ledger says of each grant of a subject.
 func (d *desk) held(ctx context.Context, s subject) ([]lifecycle.Record, error) {
 	book, err := d.engine.Book()

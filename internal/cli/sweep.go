@@ -70,6 +70,7 @@ func (a *app) sweep(ctx context.Context, options lifecycle.SweepOptions) error {
 	if len(rows) == 0 {
 		p.styled(green, "", "Nothing is due.")
 	}
+	counts["waiting"] = a.waiting(d, p)
 	if counts["due"] > 0 {
 		p.line("")
 		p.line("Nothing was changed. To end it:   nhi sweep --revoke")
@@ -77,7 +78,7 @@ func (a *app) sweep(ctx context.Context, options lifecycle.SweepOptions) error {
 	if err := a.show(p); err != nil {
 		return err
 	}
-	if err := a.emit(map[string]any{"swept": rows}); err != nil {
+	if err := a.emit(map[string]any{"swept": rows, "waiting": counts["waiting"]}); err != nil {
 		return err
 	}
 	return sweepEnd(counts, doubt)
@@ -132,6 +133,8 @@ func sweepEnd(counts map[string]int, doubt error) error {
 		return doubt
 	case counts["due"] > 0:
 		return &failure{ExitDue, errDue}
+	case counts["waiting"] > 0:
+		return &failure{ExitWaits, errWaits}
 	default:
 		return nil
 	}

@@ -87,6 +87,7 @@ func (a *app) verify(ctx context.Context, states []string) error {
 	}
 	p.line("Ledger %s: %s with %s: %s, %s, %s, %s.", book.ID(), count(audit.chains, "chain"), entries(audit.entries),
 		count(audit.policies, "policy"), count(audit.requests, "request"), count(audit.decisions, "decision"), count(audit.uses, "activation"))
+	waiting := a.waiting(d, p)
 	if len(audit.faults) == 0 {
 		p.styled(green, "", "Everything that can be checked here is as it must be.")
 		if len(states) == 0 {
@@ -98,7 +99,9 @@ func (a *app) verify(ctx context.Context, states []string) error {
 	if err := a.show(p); err != nil {
 		return err
 	}
-	if err := a.emit(audit.json(book)); err != nil {
+	told := audit.json(book)
+	told["waiting"] = waiting
+	if err := a.emit(told); err != nil {
 		return err
 	}
 	if len(audit.faults) > 0 {

@@ -99,6 +99,15 @@ func (e *Engine) Flush(ctx context.Context) error {
 	return err
 }
 
+// Waiting returns how many records wait in the spool for the ledger.
+func (e *Engine) Waiting() (int, error) {
+	book, err := e.Book()
+	if err != nil {
+		return 0, err
+	}
+	return ledger.NewSpool(e.SpoolDir, book.ID()).Pending()
+}
+
 // Close releases the ledger and the systems.
 func (e *Engine) Close() error {
 	e.mu.Lock()

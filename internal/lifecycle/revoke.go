@@ -97,6 +97,7 @@ func (e *Engine) beginRemoval(ctx context.Context, known Record) *operation {
 	case errors.Is(err, ledger.ErrAhead):
 		err = nil // a wrong clock stops no removal: the chain itself is whole
 	case err == nil && op.record.origins[known.Ledger]:
+		op.relies(nil) // those were ends of the lost ledger's chains
 		op.inherit(known)
 		return op
 	case err == nil && known.Ledger != "" && op.record.Ledger != known.Ledger:

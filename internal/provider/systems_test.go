@@ -170,10 +170,13 @@ func (l *landscape) postgresWorks(url string) bool {
 }
 
 // roles lists the roles of ours on the server, with their marks.
-func (l *landscape) roles() []string {
+func (l *landscape) roles() []string { return l.rolesOf(l.ledger) }
+
+// rolesOf lists the roles with the mark of a ledger.
+func (l *landscape) rolesOf(id string) []string {
 	l.t.Helper()
 	var names []string
-	for _, row := range l.db.Query(`SELECT rolname FROM pg_roles WHERE shobj_description(oid, 'pg_authid') LIKE $1 ORDER BY 1`, "nhi:1 "+l.ledger+" %") {
+	for _, row := range l.db.Query(`SELECT rolname FROM pg_roles WHERE shobj_description(oid, 'pg_authid') LIKE $1 ORDER BY 1`, "nhi:1 "+id+" %") {
 		names = append(names, row[0])
 	}
 	return names

@@ -82,17 +82,23 @@ func newWorldOn(t testing.TB, place func(*world) (kind string, settings nhi.Valu
 	for _, person := range []string{"root", ana, ben, cyd, rae} {
 		w.people[person] = w.newKey(person)
 	}
+	w.Env = append(w.Env, "NHI_TRUST_ROOT="+string(nhi.DigestOf(w.found())))
+	return w
+}
+
+// found makes an empty ledger with a new id, and returns the text of its root.
+func (w *world) found() string {
+	w.t.Helper()
 	root := nhi.Root{Version: 1, Threshold: 1, Keys: []string{signature.Key(w.people["root"].PublicKey())}}
 	text, err := root.Text()
-	must(t, err)
+	must(w.t, err)
 	store, err := w.place.NewStore(context.Background(), w.now)
-	must(t, err)
+	must(w.t, err)
 	book, err := ledger.Create(context.Background(), store, ledger.RootBody{Root: text}, "test")
-	must(t, err)
+	must(w.t, err)
 	w.ledger = book.ID()
-	must(t, book.Close())
-	w.Env = append(w.Env, "NHI_TRUST_ROOT="+string(nhi.DigestOf(text)))
-	return w
+	must(w.t, book.Close())
+	return text
 }
 
 func must(t testing.TB, err error) {
