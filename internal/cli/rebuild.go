@@ -61,7 +61,7 @@ func (a *app) rebuild(ctx context.Context, flags rebuildFlags) error {
 		return fmt.Errorf("rebuild writes into a new ledger (nhi init makes one): %w", err)
 	}
 	a.catchUp(ctx, d)
-	found, err := a.remainsOf(ctx, d, flags.remainsFlags, func(nhi.ApprovalID) bool { return true })
+	found, err := a.remainsOf(ctx, d, flags.remainsFlags, func(nhi.ApprovalID) bool { return true }, true)
 	if err != nil {
 		return err
 	}

@@ -33,8 +33,9 @@ type remains struct {
 	notes    []string // what of the states could not be used
 }
 
-// remainsOf looks for what is left of the grants that takes allows.
-func (a *app) remainsOf(ctx context.Context, d *desk, flags remainsFlags, takes func(nhi.ApprovalID) bool) (remains, error) {
+// remainsOf looks for what is left of the grants that takes allows; on systems
+// too where survey says so.
+func (a *app) remainsOf(ctx context.Context, d *desk, flags remainsFlags, takes func(nhi.ApprovalID) bool, survey bool) (remains, error) {
 	if flags.ledger != "" && nhi.CheckLedgerID(flags.ledger) != nil {
 		return remains{}, usage("%q is no id of a ledger (32 hexadecimal digits)", flags.ledger)
 	}
@@ -42,7 +43,12 @@ func (a *app) remainsOf(ctx context.Context, d *desk, flags remainsFlags, takes 
 	if err != nil {
 		return remains{}, err
 	}
-	found := remains{Remains: d.engine.Remains(ctx, records, takes), notes: notes, ledger: flags.ledger}
+	found := remains{notes: notes, ledger: flags.ledger}
+	if survey {
+		found.Remains = d.engine.Remains(ctx, records, takes)
+	} else {
+		found.Remains = lifecycle.Remembered(records, takes)
+	}
 	for _, record := range records {
 		if takes(record.Grant) {
 			found.memories = append(found.memories, record)
@@ -90,15 +96,16 @@ func (d *desk) ledgerUnable(ctx context.Context, all []subject) error {
 // instead finds out from states and marks what subjects hold, where the ledger
 // cannot tell. The marks that count are those of this ledger: where it cannot
 // be opened, of the one that --ledger-id or the states name, or of the only one
-// that is found.
+// that is found. Where the ledger can tell, the states alone say whether it was
+// cut short.
 func (a *app) instead(ctx context.Context, d *desk, all []subject, flags remainsFlags) (*remains, error) {
 	unable := d.ledgerUnable(ctx, all)
-	if unable == nil {
+	if unable == nil && len(flags.states) == 0 {
 		return nil, nil
 	}
 	found, err := a.remainsOf(ctx, d, flags, func(id nhi.ApprovalID) bool {
 		return slices.ContainsFunc(all, func(s subject) bool { return s.holds(id) })
-	})
+	}, unable != nil)
 	if err != nil {
 		return nil, err
 	}
@@ -117,6 +124,9 @@ func (a *app) instead(ctx context.Context, d *desk, all []subject, flags remains
 		return nil, usage("this is known of several ledgers (%s): say which with --ledger-id. The ledger itself cannot tell: %w", joined(ids), unable)
 	}
 	found.Grants = found.Of(found.ledger)
+	if unable == nil {
+		return &found, nil
+	}
 	a.note("The ledger cannot tell what there is: %s", unable)
 	if len(found.Grants) == 0 && found.ledger == "" {
 		return nil, fmt.Errorf("neither marks on systems nor states tell of %s (%s): %w", joinedSubjects(all), found.looked(), unable)

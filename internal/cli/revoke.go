@@ -126,7 +126,7 @@ func (a *app) foresee(ctx context.Context, d *desk, all []subject, found *remain
 			}
 		}
 		switch {
-		case len(records) == 0 && found != nil:
+		case len(records) == 0 && err != nil:
 			p.marked("·", yellow, "nothing was found of it")
 		case len(records) == 0:
 			p.marked("·", yellow, "nothing was ever granted; it is blocked from now on")

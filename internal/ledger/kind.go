@@ -22,6 +22,8 @@ type Kind struct {
 	// Guard says, in the words of the store's own administrator, what makes the
 	// place append-only: a policy, grants, a trigger. Nil where nothing can.
 	Guard func(setting.Settings) string
+	// MachineClock says that the store has no clock but this machine's.
+	MachineClock bool
 }
 
 // OpenOptions are how a store is opened.

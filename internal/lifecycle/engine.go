@@ -25,6 +25,9 @@ type Config struct {
 	DecisionsDir string
 	// SpoolDir is where records wait while the ledger is away.
 	SpoolDir string
+	// MachineTime is this machine's clock, where the ledger has no other; nil
+	// where it has. With that ledger away it still ends what has expired.
+	MachineTime func() time.Time
 	// Pins returns the trusted roots' digests.
 	Pins func() ([]nhi.Digest, error)
 	// Systems are the target systems.

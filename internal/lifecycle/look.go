@@ -194,8 +194,13 @@ func (e *Engine) lookInDoubt(ctx context.Context, view *View, intact, known Reco
 	}
 	facts := Facts{Phase: known.Phase, Held: known.Held, ExpiresAt: known.ExpiresAt, Live: live}
 	var err error
-	if facts.Now, err = e.Time(ctx); err != nil {
+	facts.Now, err = e.Time(ctx)
+	away := err != nil
+	if away && e.MachineTime == nil {
 		return
+	}
+	if away { // no less to be trusted than the ledger's, which is the same clock
+		facts.Now = e.MachineTime().UTC()
 	}
 	if known.Ledger == intact.Ledger { // another ledger's word on the identity is none
 		remembered := known
@@ -209,8 +214,11 @@ func (e *Engine) lookInDoubt(ctx context.Context, view *View, intact, known Reco
 	if intact.origins[known.Ledger] {
 		facts.Ended = "its ledger was lost, and this one was rebuilt from what was left, which is to be revoked"
 	}
-	view.Certain = true
-	view.Decision = Decide(wish, facts)
+	decision := Decide(wish, facts)
+	if away && decision.Step != Revoke {
+		return
+	}
+	view.Certain, view.Decision = true, decision
 }
 
 // endedNow says what the identity's own chain says, for when the rest cannot

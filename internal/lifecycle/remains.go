@@ -68,6 +68,15 @@ func (e *Engine) Remains(ctx context.Context, memories []Record, takes func(nhi.
 	return g.remains()
 }
 
+// Remembered is Remains from memories alone: no system is looked at.
+func Remembered(memories []Record, takes func(nhi.ApprovalID) bool) Remains {
+	g := &gatherer{takes: takes, records: map[[2]string]*Record{}}
+	for _, memory := range memories {
+		g.remember(memory)
+	}
+	return g.remains()
+}
+
 // gatherer is one look for remains at work.
 type gatherer struct {
 	systems *Systems

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
@@ -54,14 +55,19 @@ func (p *Provider) Configure(ctx context.Context, req provider.ConfigureRequest,
 	if pins == nil {
 		pins = lifecycle.Pins
 	}
+	place := p.ledgerPlace(model.Ledger)
+	var machine func() time.Time
+	if place.Kind.MachineClock {
+		machine = p.options.Now
+	}
 	s := &session{
 		environment: model.Environment, scope: model.Scope,
 		requester: textAt(model.Requester, "ssh_key_file"),
 		readOnly:  model.ReadOnly.ValueBool() || readOnlyFromOutside(),
 		engine: lifecycle.New(lifecycle.Config{
-			OpenLedger: openLedger(p.ledgerPlace(model.Ledger), p.writer(), p.options.Now), PolicyFile: model.PolicyFile.ValueString(),
+			OpenLedger: openLedger(place, p.writer(), p.options.Now), PolicyFile: model.PolicyFile.ValueString(),
 			DecisionsDir: model.DecisionsDir.ValueString(), SpoolDir: p.spoolDir(), Pins: pins,
-			Systems: systems,
+			Systems: systems, MachineTime: machine,
 		}),
 	}
 	s.warn(&resp.Diagnostics)

@@ -11,7 +11,7 @@ import (
 func Kind() ledger.Kind {
 	return ledger.Kind{
 		Name:        "local",
-		Description: "A ledger in a folder of this machine.",
+		Description: "A ledger in a folder of this machine.", MachineClock: true,
 		Settings: []setting.Field{
 			{Name: "path", Required: true, Path: true, Description: "The folder, such as `.nhi`. Never keep it in Git."},
 		},
