@@ -35,16 +35,11 @@ Ledger, policy and decisions come from nhi.hcl in this folder, or from flags.`,
 	root.SetErr(a.Err)
 	root.SetUsageTemplate(root.UsageTemplate() + "\n" + exitCodesHelp)
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "print one JSON object instead of text")
-<<<<<<< HEAD
 	root.AddCommand(
 		a.initCommand(), a.requestsCommand(), a.showCommand(), a.approveCommand(), a.denyCommand(), a.withdrawCommand(),
 		a.policyCommand(), a.rootCommand(), a.baseCommand(), a.verifyCommand(), a.witnessCommand(), a.logCommand(),
-		a.revokeCommand(), a.unblockCommand(), a.sweepCommand(), a.orphansCommand(),
+		a.revokeCommand(), a.unblockCommand(), a.sweepCommand(), a.orphansCommand(), a.rebuildCommand(),
 	)
-=======
-	root.AddCommand(a.initCommand(), a.requestsCommand(), a.showCommand(), a.approveCommand(), a.denyCommand(), a.withdrawCommand(),
-		a.policyCommand(), a.verifyCommand(), a.logCommand(), a.revokeCommand(), a.unblockCommand(), a.sweepCommand(), a.orphansCommand(), a.rebuildCommand())
->>>>>>> 01a41e8 (nhi rebuild finds what a lost ledger left, and nhi revoke works without a ledger)
 	return root
 }
 

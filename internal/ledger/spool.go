@@ -62,6 +62,30 @@ func (s *Spool) Pending() (int, error) {
 	return len(names), err
 }
 
+// Bodies returns what waits for one chain, oldest first. Records that cannot be
+// read are left out: Flush names them.
+func (s *Spool) Bodies(chain string) ([]Body, error) {
+	names, err := s.names()
+	if err != nil {
+		return nil, err
+	}
+	var bodies []Body
+	for _, name := range names {
+		data, err := readBounded(filepath.Join(s.dir(), name))
+		if err != nil {
+			continue
+		}
+		r, err := decodeRecord(data, s.ledger)
+		if err != nil || r.Chain != chain {
+			continue
+		}
+		for _, spooled := range r.Bodies {
+			bodies = append(bodies, spooled.body)
+		}
+	}
+	return bodies, nil
+}
+
 func (s *Spool) dir() string { return filepath.Join(s.parent, s.ledger) }
 
 // makeDir makes a folder and those above it, and makes their names durable.

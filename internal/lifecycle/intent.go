@@ -126,11 +126,14 @@ func (o *operation) removalIntent(reason string) ledger.IntentBody {
 	if o.away != nil && head.Seq == 0 {
 		head = o.record.Head // as the caller remembers it
 	}
+	heads := map[string]nhi.Head{o.chain.Name: head}
+	if o.away != nil && head.Seq == 0 {
+		heads = nil // whoever knows of no entry is not older than any
+	}
 	return ledger.IntentBody{
 		Verb: ledger.VerbRevoke, Activation: o.record.Activation, Reason: clip(reason),
 		Request: o.record.Held, Text: o.record.Text, StartedAt: o.record.StartedAt, ExpiresAt: o.record.ExpiresAt,
-		Targets: maps.Clone(o.record.Targets),
-		Heads:   map[string]nhi.Head{o.chain.Name: head},
+		Targets: maps.Clone(o.record.Targets), Heads: heads,
 	}
 }
 

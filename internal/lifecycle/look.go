@@ -257,6 +257,9 @@ func (e *Engine) lookAtTargets(ctx context.Context, op *operation, view *View) [
 			continue
 		}
 		seen.Drift = drifted(seen.Observation, op.record.Targets[key])
+		if seen.Observation.State == connector.Absent && op.adopts(key) {
+			seen.Drift = append(seen.Drift, "it was taken over, so no repair can make it again: end this grant, or leave the target out")
+		}
 		view.Targets[key] = seen
 		for _, finding := range seen.Drift {
 			drift = append(drift, key+": "+finding)

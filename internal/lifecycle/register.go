@@ -109,11 +109,28 @@ func (e *Engine) LiveGrants(ctx context.Context, id nhi.IdentityID) ([]nhi.Appro
 		if err != nil {
 			return nil, err
 		}
-		if op.record.holds() {
+		if op.record.holds() && op.expected().holds() {
 			live = append(live, grant)
 		}
 	}
 	return live, nil
+}
+
+// expected is the record as it will be once the ledger can take what waits in
+// the spool: a removal that was carried out while nothing could be written.
+func (o *operation) expected() *Record {
+	bodies, err := ledger.NewSpool(o.engine.SpoolDir, o.record.Ledger).Bodies(o.chain.Name)
+	if err != nil || len(bodies) == 0 {
+		return &o.record
+	}
+	chain := ledger.Chain{Name: o.chain.Name, Entries: slices.Clone(o.chain.Entries)}
+	prev := chain.Head().Hash
+	for _, body := range bodies {
+		entry := ledger.Entry{Ledger: o.record.Ledger, Chain: chain.Name, Seq: chain.Head().Seq + 1, Prev: prev, Body: body}
+		chain.Entries, prev = append(chain.Entries, entry), entry.Hash()
+	}
+	record := Fold(o.record.Grant, chain)
+	return &record
 }
 
 // grantsOf returns the grants of an identity that have a chain, sorted.

@@ -158,6 +158,10 @@ func (o *operation) repairIntent(seen map[string]connector.Outcome, standing Sta
 		if outcome.State == connector.Inert || target.ID == "" && outcome.State != connector.Unknown {
 			bare = append(bare, key)
 		}
+		if outcome.State == connector.Absent && o.adopts(key) {
+			return intent, nil, fmt.Errorf("target %q: the account %s that was taken over is gone, and only who made it can make it again: end this grant, or leave the target out: %w",
+				key, target.Principal, nhi.ErrEnded)
+		}
 		if outcome.State == connector.Absent {
 			if !outcome.Verified {
 				intent.Targets[retiredKey(o.record.Targets, key, o.record.Head.Seq+1)] = target
@@ -165,10 +169,7 @@ func (o *operation) repairIntent(seen map[string]connector.Outcome, standing Sta
 			if target.Nonce, err = newNonce(); err != nil {
 				return intent, nil, err
 			}
-			target.Evidence = ""
-			if !o.adopts(key) { // what was taken over and is gone cannot be made again
-				target.ID = ""
-			}
+			target.Evidence, target.ID = "", ""
 			if !slices.Contains(bare, key) {
 				bare = append(bare, key)
 			}

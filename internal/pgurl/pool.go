@@ -3,6 +3,7 @@ package pgurl
 import (
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"slices"
@@ -11,10 +12,22 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgproto3"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
 )
+
+// maxMessage bounds one message of the server, in bytes: the driver would make
+// room for as much as the server says that it is going to send.
+const maxMessage = 16 << 20
+
+// frontend reads the server's messages, up to maxMessage.
+func frontend(r io.Reader, w io.Writer) *pgproto3.Frontend {
+	f := pgproto3.NewFrontend(r, w)
+	f.SetMaxBodyLen(maxMessage)
+	return f
+}
 
 // PoolConfig makes the driver's configuration of a pool of at most so many
 // connections. TLS files that the URL names are the only thing read. Errors are
@@ -48,6 +61,7 @@ func (a URL) PoolConfig(most int32) (*pgxpool.Config, error) {
 		return nil, fmt.Errorf("url: %s: %w", causeOf(err), nhi.ErrInvalid)
 	}
 	conn := config.ConnConfig
+	conn.BuildFrontend = frontend
 	conn.RuntimeParams = map[string]string{"application_name": a.options[optionApplication]}
 	conn.DefaultQueryExecMode = pgx.QueryExecModeExec // no prepared statements: poolers lose them
 	if conn.Host != a.host || conn.Port != a.port || conn.User != a.user || conn.Database != a.database || len(conn.Fallbacks) != 0 {

@@ -102,6 +102,24 @@ func TestEditedMark(t *testing.T) {
 	}
 }
 
+// TestMemoryIsToldByTheMark: what only a memory knows is not ours by name and
+// OID; the whole mark still tells it.
+func TestMemoryIsToldByTheMark(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, testserver.Postgres(t))
+	account := b.active()
+	account.ByMark = true
+	if seen := b.observe(account); seen.State != connector.Active {
+		t.Errorf("with its mark it is %s", seen.State)
+	}
+	b.Exec("COMMENT ON ROLE " + quote(account.Principal) + " IS NULL")
+	b.refusesAll(account)
+	b.Exec("COMMENT ON ROLE " + quote(account.Principal) + " IS '" + account.Mark.String() + "'")
+	if outcome := b.revoke(account); outcome.Err != nil || b.roleExists(account.Principal) {
+		t.Errorf("revoke: %+v", outcome)
+	}
+}
+
 // TestWithdrawTouchesOnlyItsOwn: a handle is a name, and the name may be
 // somebody else's.
 func TestWithdrawTouchesOnlyItsOwn(t *testing.T) {

@@ -14,6 +14,11 @@ import (
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
 )
 
+// maxRows bounds the roles, and the memberships, of one read.
+const maxRows = 1_000_000
+
+var errTooMany = fmt.Errorf("more than %d rows: %w", maxRows, nhi.ErrUnreachable)
+
 // loginSuffix follows the account's mark in the mark of its login roles.
 const loginSuffix = " login"
 
@@ -164,6 +169,9 @@ func (s *snapshot) loadRoles(ctx context.Context, tx pgx.Tx, accounts []connecto
 		&r.oid, &r.name, &r.superuser, &r.inherit, &r.createRole, &r.createDB, &r.login, &r.replication, &r.bypassRLS,
 		&r.validUntil, &r.comment, &r.direct, &r.owned, &isNear,
 	}, func() error {
+		if len(s.roles) >= maxRows {
+			return errTooMany
+		}
 		kept := r
 		if isNear {
 			near = append(near, r.oid)
@@ -186,7 +194,11 @@ func (s *snapshot) loadMemberships(ctx context.Context, tx pgx.Tx, near []uint32
 		return err
 	}
 	var m membership
+	count := 0
 	_, err = pgx.ForEachRow(rows, []any{&m.role, &m.member, &m.roleName, &m.memberName, &m.grantor, &m.admin, &m.inherit, &m.set}, func() error {
+		if count++; count > maxRows {
+			return errTooMany
+		}
 		s.holds[m.member] = append(s.holds[m.member], m)
 		s.members[m.role] = append(s.members[m.role], m)
 		return nil

@@ -55,6 +55,19 @@ func TestGarbageIsNeverRefused(t *testing.T) {
 		"failure as text": func(c net.Conn) {
 			_, _ = c.Write([]byte("ssh: unable to authenticate, attempted methods [none publickey], no supported methods remain\r\n"))
 		},
+		"a huge packet": func(c net.Conn) {
+			_, _ = c.Write([]byte("SSH-2.0-OpenSSH_9.2\r\n\x3f\xff\xff\xff"))
+			_, _ = io.Copy(c, endless{})
+		},
+		"lines without end": func(c net.Conn) { _, _ = io.Copy(c, endless{}) },
+		"a line without end": func(c net.Conn) {
+			_, _ = c.Write([]byte("SSH-2.0-"))
+			_, _ = io.Copy(c, zeros{})
+		},
+		"silent after its banner": func(c net.Conn) {
+			_, _ = c.Write([]byte("SSH-2.0-OpenSSH_9.2\r\n"))
+			_, _ = io.Copy(io.Discard, c)
+		},
 		"silent": func(c net.Conn) { _, _ = io.Copy(io.Discard, c) },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -73,6 +86,15 @@ func TestGarbageIsNeverRefused(t *testing.T) {
 		})
 	}
 }
+
+// endless is lines of text, zeros a line that never ends.
+type (
+	endless struct{}
+	zeros   struct{}
+)
+
+func (endless) Read(p []byte) (int, error) { return copy(p, "come in, come in\r\n"), nil }
+func (zeros) Read(p []byte) (int, error)   { return copy(p, "0000000000000000"), nil }
 
 // listen serves every connection once and closes it.
 func listen(t *testing.T, serve func(net.Conn)) string {

@@ -58,6 +58,20 @@ func TestWhatIsNotOursIsLeft(t *testing.T) {
 	}
 }
 
+// TestMemoryIsToldByTheMark: what only a memory knows is not ours by name and
+// id; the whole mark still tells it.
+func TestMemoryIsToldByTheMark(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, testserver.Vault(t))
+	account := b.active()
+	account.ByMark = true
+	if seen := b.observe(account); seen.State != connector.Active {
+		t.Errorf("with its mark it is %s", seen.State)
+	}
+	b.put("identity/entity/id/"+account.ID, map[string]any{"metadata": map[string]string{}})
+	b.on(t).refusesAll(account)
+}
+
 // TestACopiedMarkIsNotOurs: a victim's entity with our mark copied onto it is
 // not touched, whatever happened to ours.
 func TestACopiedMarkIsNotOurs(t *testing.T) {
