@@ -93,6 +93,8 @@ func (r *remains) choose(this string) error {
 		r.ledger = lost[0]
 	case len(lost) > 1:
 		return usage("the states are of several ledgers (%s): say with --lost which one was lost", joined(lost))
+	case len(r.notes) > 0 && len(r.memories) == 0:
+		return usage("no state could be used: %s", joined(r.notes))
 	default:
 		others := slices.DeleteFunc(r.Ledgers(), func(id string) bool { return id == this })
 		if len(others) == 0 {

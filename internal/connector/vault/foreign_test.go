@@ -69,7 +69,15 @@ func TestMemoryIsToldByTheMark(t *testing.T) {
 		t.Errorf("with its mark it is %s", seen.State)
 	}
 	b.put("identity/entity/id/"+account.ID, map[string]any{"metadata": map[string]string{}})
-	b.on(t).refusesAll(account)
+	for name, effect := range map[string]func(connector.Account) connector.Outcome{"enable": b.enable, "revoke": b.revoke} {
+		if outcome := effect(account); !errors.Is(outcome.Err, nhi.ErrForeign) {
+			t.Errorf("%s: %s, %v, want ErrForeign", name, outcome.State, outcome.Err)
+		}
+	}
+	// The AppRole carries the mark in its role id, and goes; the entity stays.
+	if b.get("identity/entity/id/"+account.ID) == nil {
+		t.Error("an entity was removed for its name and id")
+	}
 }
 
 // TestACopiedMarkIsNotOurs: a victim's entity with our mark copied onto it is
