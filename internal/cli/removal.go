@@ -99,7 +99,11 @@ func (a *app) halted(done []lifecycle.Halted, found *remains) error {
 	if err := a.emit(shown); err != nil {
 		return err
 	}
-	unseen := found.unseen()
+	return haltedEnd(open, found.unseen(), waits)
+}
+
+// haltedEnd says how revoke exits.
+func haltedEnd(open, unseen int, waits bool) error {
 	switch {
 	case open > 0:
 		return stillOpen("%s not confirmed as removed everywhere", areStill(open, "grant"))

@@ -87,6 +87,11 @@ func (a *app) revoke(ctx context.Context, args []string, flags revokeFlags) erro
 	if err != nil {
 		return err
 	}
+	return a.carryOut(ctx, d, all, halts, found)
+}
+
+// carryOut carries out the halts of subjects, and says what came of it.
+func (a *app) carryOut(ctx context.Context, d *desk, all []subject, halts []lifecycle.Halt, found *remains) error {
 	var done []lifecycle.Halted
 	var failed error
 	for i, halt := range halts { // one that cannot be halted does not keep the others

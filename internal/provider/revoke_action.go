@@ -13,6 +13,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/lifecycle"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
 )
@@ -122,16 +123,24 @@ func (s *session) operator() string {
 // told reports what became of one grant: progress for what is gone, and an
 // error for what is open.
 func told(resp *action.InvokeResponse, grant nhi.ApprovalID, removal lifecycle.Removal, err error, at path.Path) {
-	var gone []string
+	var gone, shut []string
 	for key, seen := range removal.Seen {
-		if seen.Open == "" {
-			gone = append(gone, removal.Targets[key].Principal+" on "+removal.Targets[key].System)
+		account := removal.Targets[key].Principal + " on " + removal.Targets[key].System
+		switch {
+		case seen.Open != "":
+		case seen.State == string(connector.Released):
+			shut = append(shut, account)
+		default:
+			gone = append(gone, account)
 		}
+	}
+	if len(shut) > 0 {
+		resp.SendProgress(action.InvokeProgressEvent{Message: fmt.Sprintf("%s: ours no more, and kept: %s", grant, strings.Join(shut, ", "))})
 	}
 	switch {
 	case len(gone) > 0:
 		resp.SendProgress(action.InvokeProgressEvent{Message: fmt.Sprintf("%s: gone: %s", grant, strings.Join(gone, ", "))})
-	case err == nil:
+	case err == nil && len(shut) == 0:
 		resp.SendProgress(action.InvokeProgressEvent{Message: fmt.Sprintf("%s: nothing was held", grant)})
 	}
 	if err != nil {
