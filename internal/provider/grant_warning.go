@@ -93,9 +93,10 @@ func liveWarnings(state grantModel, memory grantMemory, view lifecycle.View, dia
 }
 
 // lost says whether this resource instance held the grant, and another one
-// holds it now.
+// holds it now. What another ledger says is about access of its own.
 func (m grantMemory) lost(record lifecycle.Record) bool {
-	return m.Held && record.Holder != "" && record.Holder != m.Holder
+	same := m.Record.Ledger == "" || m.Record.Ledger == record.Ledger
+	return same && m.Held && record.Holder != "" && record.Holder != m.Holder
 }
 
 // noteLive remembers, for words to people in this run alone, that a grant was
