@@ -87,3 +87,16 @@ func FuzzParseMark(f *testing.F) {
 		}
 	})
 }
+
+func FuzzParseEmergency(f *testing.F) {
+	f.Add(text(f)(sampleEmergency(f).Text()))
+	f.Fuzz(func(t *testing.T, data string) {
+		emergency, err := nhi.ParseEmergency(data)
+		if err != nil {
+			return
+		}
+		if again := text(t)(emergency.Text()); again != data {
+			t.Errorf("read\n%q\nwritten\n%q", data, again)
+		}
+	})
+}

@@ -78,6 +78,19 @@ func sampleBase() nhi.Base {
 		}}
 }
 
+func sampleEmergency(t testing.TB) nhi.Emergency {
+	t.Helper()
+	return nhi.Emergency{
+		Ledger: sampleLedger, Grant: "production/payments/etl/orders-etl:emergency", Owner: "ana@example.com",
+		Purpose: "Nightly export of orders", Reason: "INC-4711: orders are stuck, and the ledger is down", Nonce: sampleNonce,
+		MadeAt: sampleSigned, NotAfter: sampleSigned.Add(4 * time.Hour), Access: sampleRequest().Access, Root: text(t)(sampleRoot().Text()),
+	}
+}
+
+func sampleKit(t testing.TB) nhi.EmergencyKit {
+	return nhi.EmergencyKit{Ledger: sampleLedger, Root: text(t)(sampleRoot().Text())}
+}
+
 func sampleFile(t testing.TB) nhi.SignedDecision {
 	t.Helper()
 	decision := sampleDecision(t)
@@ -114,6 +127,8 @@ func TestCanonicalTextsAreFixedForEver(t *testing.T) {
 		"root.txt":              text(t)(sampleRoot().Text()),
 		"base.txt":              text(t)(sampleBase().Text()),
 		"decision_file.txt":     file.File(),
+		"emergency.txt":         text(t)(sampleEmergency(t).Text()),
+		"emergency_kit.txt":     text(t)(sampleKit(t).Text()),
 		"list.txt":              file.List,
 		"mark.txt":              mark.String() + "\n",
 		"principal.txt":         nhi.Principal(mark.Grant, "db") + "\n" + nhi.Principal(mark.Grant, "box") + "\n",
@@ -166,6 +181,14 @@ func TestGoldenFilesReadBackAsWhatWroteThem(t *testing.T) {
 	base, err := nhi.ParseBase(read("base.txt"))
 	if err != nil || text(t)(base.Text()) != read("base.txt") {
 		t.Errorf("base: %v", err)
+	}
+	emergency, err := nhi.ParseEmergency(read("emergency.txt"))
+	if err != nil || text(t)(emergency.Text()) != read("emergency.txt") {
+		t.Errorf("emergency: %v", err)
+	}
+	kit, err := nhi.ParseEmergencyKit(read("emergency_kit.txt"))
+	if err != nil || kit != sampleKit(t) {
+		t.Errorf("emergency kit: %v", err)
 	}
 	file, err := nhi.ParseDecisionFile([]byte(read("decision_file.txt")))
 	if err != nil || file != sampleFile(t) {

@@ -17,4 +17,7 @@ const (
 	NamespaceBase     = "nhi-base@v1"
 	NamespaceRequest  = "nhi-request@v1"
 	NamespaceReport   = "nhi-report@v1"
+	// NamespaceEmergency is of what holders of the trust root sign while the
+	// ledger is away.
+	NamespaceEmergency = "nhi-emergency@v1"
 )
