@@ -221,3 +221,16 @@ type HolderBody struct {
 
 // Type implements Body.
 func (HolderBody) Type() string { return "holder@1" }
+
+// EmergencyBody records, in the chain of a grant, what holders of the trust
+// root signed while the ledger was away: it stands behind the intent whose text
+// it is. An intent stands first, so that a release which does not know this
+// type still sees every account that the intent names, and can remove it.
+type EmergencyBody struct {
+	Text       string     `json:"text"`       // canonical emergency text
+	Signatures string     `json:"signatures"` // over the text, one block for each signer
+	Root       nhi.Digest `json:"root"`       // of the root whose threshold signed
+}
+
+// Type implements Body.
+func (EmergencyBody) Type() string { return "emergency@1" }

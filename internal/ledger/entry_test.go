@@ -65,6 +65,7 @@ func samples(t testing.TB) map[string]ledger.Body {
 			Principal: "svc_orders", ID: "16385", Owner: "ana@example.com", Privileges: []string{"role orders_rw", "LOGIN"}, LastUsed: noon,
 		}}},
 		ledger.HolderBody{Holder: "ffeeddccbbaa99887766554433221100", Activation: 2},
+		ledger.EmergencyBody{Text: "nhi emergency 1\n", Signatures: "-----BEGIN SSH SIGNATURE-----\n", Root: digest},
 		ledger.IntentBody{
 			Verb: ledger.VerbActivate, Activation: 3, Request: digest, Text: "nhi request 1\n", Reason: "approved", StartedAt: noon,
 			ExpiresAt: noon.Add(time.Hour), Targets: map[string]ledger.Target{"db": target}, Heads: map[string]nhi.Head{ledger.PolicyChain: head},

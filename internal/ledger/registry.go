@@ -30,6 +30,7 @@ var bodiesByType = map[string]func(json.RawMessage) (Body, error){
 	WithdrawalBody{}.Type():   decodeAs[WithdrawalBody],
 	ObservationBody{}.Type():  decodeAs[ObservationBody],
 	HolderBody{}.Type():       decodeAs[HolderBody],
+	EmergencyBody{}.Type():    decodeAs[EmergencyBody],
 }
 
 // Types returns the names of all types of entry that this release knows, sorted.
@@ -84,7 +85,7 @@ func normalBody(body Body) (Body, bool) {
 		return LiftBody{Reason: words(b.Reason), By: words(b.By)}, true
 	case ObservationBody:
 		return normalObservation(b), true
-	case PolicyBody, RequestBody, DecisionBody, UseBody, WithdrawalBody, HolderBody:
+	case PolicyBody, RequestBody, DecisionBody, UseBody, WithdrawalBody, HolderBody, EmergencyBody:
 		return b, true
 	default:
 		return nil, false

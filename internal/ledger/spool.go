@@ -39,7 +39,9 @@ func NewSpool(dir, ledgerID string) *Spool { return &Spool{parent: dir, ledger: 
 // Put keeps one record: bodies to be appended to chain, in order. Once it
 // returned nil, the record survives a crash of the machine. nhi.ErrInvalid when
 // it could never be appended.
-func (s *Spool) Put(chain string, bodies ...Body) error {
+func (s *Spool) Put(chain string, bodies ...Body) error { return s.put(s.name(), chain, bodies) }
+
+func (s *Spool) put(name, chain string, bodies []Body) error {
 	if err := nhi.CheckLedgerID(s.ledger); err != nil {
 		return fmt.Errorf("spool: %w", err)
 	}
@@ -50,7 +52,7 @@ func (s *Spool) Put(chain string, bodies ...Body) error {
 	if err := makeDir(s.dir()); err != nil {
 		return fmt.Errorf("spool: %w", err)
 	}
-	if err := writeDurably(s.dir(), s.name(), data); err != nil {
+	if err := writeDurably(s.dir(), name, data); err != nil {
 		return fmt.Errorf("spool: %w", err)
 	}
 	return nil
