@@ -109,7 +109,7 @@ func (o *operation) start(ctx context.Context, request nhi.Request, ask Ask, sta
 	if err := o.append(ctx, intent); err != nil {
 		return o.record, err
 	}
-	return o.activate(ctx, intent, standing)
+	return o.activate(ctx, intent, func(ctx context.Context) error { return o.stillTrue(ctx, intent, standing) })
 }
 
 // may holds where nothing speaks against access as such: the identity lives,
@@ -139,10 +139,11 @@ func (o *operation) may(request nhi.Request, standing Standing, again bool) erro
 	return nil
 }
 
-// activate carries out an intent that is on disk. Every effect comes right
-// after an entry of this run's own, so that a run that was overtaken sends none.
-func (o *operation) activate(ctx context.Context, intent ledger.IntentBody, standing Standing) (Record, error) {
-	if err := o.stillTrue(ctx, intent, standing); err != nil {
+// activate carries out an intent that is on disk, if what it rests on is still
+// true. Every effect comes right after an entry of this run's own, so that a
+// run that was overtaken sends none.
+func (o *operation) activate(ctx context.Context, intent ledger.IntentBody, stillTrue func(context.Context) error) (Record, error) {
+	if err := stillTrue(ctx); err != nil {
 		return o.stop(ctx, err)
 	}
 	wished := o.record.keys()

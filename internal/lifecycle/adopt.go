@@ -30,6 +30,9 @@ func (e *Engine) Adopt(ctx context.Context, known Record, holder string) (Record
 	if err != nil {
 		return op.record, err
 	}
+	if words := op.record.emergencyWords(); words != "" {
+		return op.record, fmt.Errorf("%s, and no configuration takes that over: %w", words, ErrOvertaken)
+	}
 	if op.record.Held != known.Held || op.record.Activation != known.Activation {
 		return op.record, fmt.Errorf("%s is in force, and %s was: %w", op.record.Held.Short(), known.Held.Short(), ErrOvertaken)
 	}

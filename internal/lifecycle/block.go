@@ -99,6 +99,9 @@ func (e *Engine) blockedNow(ctx context.Context, record Record, identities ledge
 	if len(blocks) == 0 {
 		return ""
 	}
+	if _, is := record.emergency(); is {
+		return e.blockedEmergency(ctx, record, blocks, identities)
+	}
 	request, err := nhi.ParseRequest(record.Text)
 	if err != nil {
 		return blocks[0].By
@@ -108,6 +111,32 @@ func (e *Engine) blockedNow(ctx context.Context, record Record, identities ledge
 		return blocks[0].By
 	}
 	return standing.Blocked()
+}
+
+// blockedEmergency is blockedNow for an emergency. Nobody can lift a block for
+// it: there is no request of which policy could say who may. So one of its own
+// grant holds for ever, and one of its identity until it is lifted for any
+// other grant.
+func (e *Engine) blockedEmergency(ctx context.Context, record Record, blocks []Blocked, identities ledger.Chain) string {
+	for _, block := range blocks {
+		if block.Chain != identities.Name {
+			return block.By
+		}
+	}
+	grants, err := e.grantsOf(ctx, record.Grant.Identity())
+	if err != nil {
+		return blocks[0].By
+	}
+	for _, grant := range grants {
+		op, err := e.begin(ctx, grant)
+		if _, is := op.record.emergency(); err != nil || is || grant == record.Grant {
+			continue
+		}
+		if e.blockedNow(ctx, op.record, identities) == "" {
+			return ""
+		}
+	}
+	return blocks[0].By
 }
 
 // RecordLift appends a signed lift to the chain that holds the block, and, where

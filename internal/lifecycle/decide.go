@@ -58,7 +58,10 @@ type Facts struct {
 	Ended string
 	// Drift is what differs on the targets from what is in force.
 	Drift []string
-	Now   time.Time // zero where no trustworthy time is known
+	// Emergency says in words that what is in force is an emergency; empty
+	// where it is none. It is left to its end: nothing repairs or adopts it.
+	Emergency string
+	Now       time.Time // zero where no trustworthy time is known
 }
 
 // Step is what apply has to do.
@@ -131,6 +134,10 @@ func decideHeld(facts Facts, inForce bool) Decision {
 		return Decision{Status: Expired, Step: Revoke, Findings: []string{"the term ended " + shortTime(facts.ExpiresAt)}}
 	case facts.Changing:
 		return Decision{Status: Drifted, Step: Repair, Findings: []string{"a change was begun and not finished, and may not be: what was in force is put back"}}
+	case facts.Emergency != "" && facts.Live:
+		return Decision{Status: Active, Step: Rest, Findings: append([]string{facts.Emergency}, facts.Drift...)}
+	case facts.Emergency != "":
+		return Decision{Status: Pending, Step: Rest, Findings: append([]string{facts.Emergency}, facts.Drift...)}
 	case !facts.Live && inForce:
 		return Decision{Status: Approved, Step: Adopt, Findings: []string{"the ledger holds this grant as active: it is adopted as it is"}}
 	case !facts.Live:

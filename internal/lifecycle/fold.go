@@ -41,7 +41,7 @@ func arrivedLate(chain ledger.Chain, intent ledger.IntentBody, seq uint64) bool 
 	if relied.Seq >= seq || chain.Entries[relied.Seq].Prev != relied.Hash {
 		return true // it is about another history
 	}
-	for _, entry := range chain.Entries[relied.Seq : seq-1] {
+	for _, entry := range chain.Entries[max(relied.Seq, ownEmergency(chain, intent, seq)) : seq-1] {
 		if between, ok := entry.Body.(ledger.IntentBody); ok &&
 			(between.Verb == ledger.VerbActivate || between.Verb == ledger.VerbRepair) {
 			return true
@@ -54,7 +54,7 @@ func arrivedLate(chain ledger.Chain, intent ledger.IntentBody, seq uint64) bool 
 // it stands.
 func alone(body ledger.Body) bool {
 	switch body.(type) {
-	case ledger.BlockBody, ledger.LiftBody, ledger.HolderBody:
+	case ledger.BlockBody, ledger.LiftBody, ledger.HolderBody, ledger.EmergencyBody:
 		return true
 	default:
 		return false
@@ -66,12 +66,12 @@ func (r *Record) add(entry ledger.Entry) {
 	case ledger.IntentBody:
 		r.begin(body, entry.Seq)
 	case ledger.EffectBody:
-		if body.Epoch == r.acting {
+		if r.owns(body.Epoch) {
 			r.effect(body)
 		}
 	case ledger.VerificationBody:
 		// A removal that was spooled did not know its own number.
-		if body.Epoch == r.acting || body.Epoch == 0 && r.removes() {
+		if r.owns(body.Epoch) || body.Epoch == 0 && r.removes() {
 			r.verify(body)
 		}
 	case ledger.UseBody:
@@ -83,7 +83,7 @@ func (r *Record) add(entry ledger.Entry) {
 	case ledger.BlockBody:
 		r.Blocked, r.BlockedAt = blockWords(body), entry.Seq
 		r.Epoch = entry.Seq
-	case ledger.LiftBody, ledger.DecisionBody: // whether they lift a block is the policy's to say
+	case ledger.LiftBody, ledger.DecisionBody, ledger.EmergencyBody: // whether they lift a block is the policy's to say
 	}
 }
 
@@ -94,6 +94,7 @@ func (r *Record) removes() bool {
 
 func (r *Record) begin(intent ledger.IntentBody, seq uint64) {
 	r.mapped()
+	r.interrupted(intent)
 	previous := *r
 	previous.Targets = maps.Clone(r.Targets)
 	was := r.Phase
@@ -109,7 +110,7 @@ func (r *Record) begin(intent ledger.IntentBody, seq uint64) {
 		if was == PhaseActive {
 			r.before = &previous
 		}
-		r.Activation = intent.Activation
+		r.Activation = r.number(intent)
 		r.Phase = PhaseUnfinished
 	case ledger.VerbRevoke, ledger.VerbUndo:
 		r.refund = ""
@@ -209,7 +210,7 @@ func (r *Record) restore() {
 // counts as used, and puts nothing in force.
 func (r *Record) use(use ledger.UseBody) {
 	r.mapped()
-	same := use.Epoch == r.acting && r.intent.Verb == ledger.VerbActivate && use.Request == r.intent.Request
+	same := r.owns(use.Epoch) && r.intent.Verb == ledger.VerbActivate && use.Request == r.intent.Request
 	if same && r.Phase == PhaseActive {
 		return // the same word twice
 	}
@@ -223,7 +224,10 @@ func (r *Record) use(use ledger.UseBody) {
 	r.Destroyed = false
 	r.Held, r.Text = use.Request, r.intent.Text
 	r.StartedAt, r.ExpiresAt = r.intent.StartedAt, r.intent.ExpiresAt
-	r.Activation = use.Activation
+	r.bound()
+	if use.Activation > 0 {
+		r.Activation = use.Activation
+	}
 	r.Trigger, r.Holder = r.intent.Trigger, r.intent.Holder
 	maps.Copy(r.Used, nonces(r.intent.Targets))
 	r.IdentitySeen = r.intent.Heads[ledger.IdentityChain(r.Grant.Identity())].Seq

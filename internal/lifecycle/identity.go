@@ -91,6 +91,19 @@ func (e *Engine) identity(ctx context.Context, id nhi.IdentityID) (nhi.Identity,
 	return identity, chain, nil
 }
 
+// identityOf is identity for a grant that is on record. One that an emergency
+// is for, and that the ledger never heard of, is as the emergency says, which
+// was signed; it ends with it.
+func (e *Engine) identityOf(ctx context.Context, record Record) (nhi.Identity, ledger.Chain, error) {
+	identity, chain, err := e.identity(ctx, record.Grant.Identity())
+	emergency, is := record.emergency()
+	if _, known := foldIdentity(chain); err != nil || known || !is {
+		return identity, chain, err
+	}
+	return nhi.Identity{ID: emergency.Identity(), Owner: emergency.Owner, Purpose: emergency.Purpose, Kind: nhi.KindService,
+		Status: nhi.IdentityActive, ExpiresAt: emergency.NotAfter}, chain, nil
+}
+
 func foldIdentity(chain ledger.Chain) (identity nhi.Identity, known bool) {
 	for _, entry := range chain.Entries {
 		if body, ok := entry.Body.(ledger.IdentityBody); ok {

@@ -60,6 +60,19 @@ func (e *Engine) Issue(ctx context.Context, lease Lease, target string, ttl time
 	if err != nil {
 		return Issued{}, err
 	}
+	issued, err := e.issue(ctx, record, target, nhi.Earliest(now.Add(ttl), record.ExpiresAt), options)
+	if err != nil {
+		return Issued{}, err
+	}
+	if _, _, err := e.leased(ctx, lease); err != nil {
+		return Issued{}, errors.Join(err, e.Withdraw(context.WithoutCancel(ctx), issued.Held, issued.Account, issued.Handle))
+	}
+	return issued, nil
+}
+
+// issue makes a credential for one target of a record, whose standing the
+// caller has looked at.
+func (e *Engine) issue(ctx context.Context, record Record, target string, notAfter time.Time, options nhi.Values) (Issued, error) {
 	held, ok := record.Targets[target]
 	if !ok || Retired(target) {
 		return Issued{}, fmt.Errorf("the grant has no target %q: %w", target, nhi.ErrInvalid)
@@ -76,12 +89,9 @@ func (e *Engine) Issue(ctx context.Context, lease Lease, target string, ttl time
 		return Issued{}, err
 	}
 	account := record.Account(target)
-	credential, err := issuer.Issue(ctx, account, nhi.Earliest(now.Add(ttl), record.ExpiresAt), options)
+	credential, err := issuer.Issue(ctx, account, notAfter, options)
 	if err != nil {
 		return Issued{}, err
-	}
-	if _, _, err := e.leased(ctx, lease); err != nil {
-		return Issued{}, errors.Join(err, issuer.Withdraw(context.WithoutCancel(ctx), account, credential.Handle))
 	}
 	return Issued{Credential: credential, Kind: held.Kind, Held: held, Account: account}, nil
 }
@@ -113,7 +123,7 @@ func (e *Engine) leased(ctx context.Context, lease Lease) (Record, time.Time, er
 	if err != nil {
 		return op.record, now, err
 	}
-	identity, identities, err := e.identity(ctx, lease.Grant.Identity())
+	identity, identities, err := e.identityOf(ctx, op.record)
 	if err != nil {
 		return op.record, now, err
 	}
@@ -122,6 +132,9 @@ func (e *Engine) leased(ctx context.Context, lease Lease) (Record, time.Time, er
 	}
 	if by := e.blockedNow(ctx, op.record, identities); by != "" {
 		return op.record, now, fmt.Errorf("blocked by %s: %w", by, nhi.ErrEnded)
+	}
+	if why, err := e.unvouched(op.record); why != "" || err != nil {
+		return op.record, now, errors.Join(fmt.Errorf("the grant gives nothing (%s): %w", why, nhi.ErrEnded), err)
 	}
 	return op.record, now, nil
 }

@@ -82,11 +82,12 @@ func (e *Engine) Look(ctx context.Context, text string, known Record, wish Wish,
 	op.relies(known.Heads)
 	view.warn(op.restored)
 	facts := Facts{Phase: op.record.Phase, Changing: op.record.Changing(), Held: op.record.Held, ExpiresAt: op.record.ExpiresAt,
-		Live: live, Trigger: op.record.Trigger}
+		Live: live, Trigger: op.record.Trigger, Emergency: op.record.emergencyWords()}
 	facts.Now, err = e.Time(ctx)
 	view.warn(err)
 	e.lookAtStanding(ctx, &view, &facts, op, text, wish.Trigger)
 	e.lookAtPolicy(&view, &facts, op.record)
+	e.lookAtEmergency(&view, &facts, op.record)
 	if op.record.Phase == PhaseActive {
 		facts.Drift = e.lookAtTargets(ctx, op, &view)
 		if !live && facts.Ended == "" && view.nothingLeft() {
@@ -158,6 +159,16 @@ func (e *Engine) lookAtStanding(ctx context.Context, view *View, facts *Facts, o
 	}
 }
 
+// lookAtEmergency says whether the emergency in force is one that the trust
+// root's threshold signed. One that is not gives nothing, and has ended.
+func (e *Engine) lookAtEmergency(view *View, facts *Facts, record Record) {
+	why, err := e.unvouched(record)
+	view.warn(err)
+	if why != "" && record.holds() {
+		facts.Ended = why
+	}
+}
+
 // lookAtPolicy says whether the policy still allows what is in force. Where it
 // does not and says so, the access has ended.
 func (e *Engine) lookAtPolicy(view *View, facts *Facts, record Record) {
@@ -192,7 +203,7 @@ func (e *Engine) lookInDoubt(ctx context.Context, view *View, intact, known Reco
 	if !inForce && known.Phase != PhaseRevoking {
 		return
 	}
-	facts := Facts{Phase: known.Phase, Held: known.Held, ExpiresAt: known.ExpiresAt, Live: live}
+	facts := Facts{Phase: known.Phase, Held: known.Held, ExpiresAt: known.ExpiresAt, Live: live, Emergency: known.emergencyWords()}
 	var err error
 	facts.Now, err = e.Time(ctx)
 	away := err != nil
@@ -224,7 +235,7 @@ func (e *Engine) lookInDoubt(ctx context.Context, view *View, intact, known Reco
 // endedNow says what the identity's own chain says, for when the rest cannot
 // be evaluated: it still ends access, unless that chain itself was cut short.
 func (e *Engine) endedNow(ctx context.Context, known Record, now time.Time) (string, error) {
-	identity, chain, err := e.identity(ctx, known.Grant.Identity())
+	identity, chain, err := e.identityOf(ctx, known)
 	if err == nil {
 		_, err = e.continues(chain, known.Heads[chain.Name], known.Base)
 	}

@@ -47,6 +47,10 @@ type operation struct {
 	// then, and what it would have recorded is kept in pending.
 	away    error
 	pending []ledger.Body
+	// growing takes what is recorded, in place of the ledger, while an
+	// emergency is granted without one; remember keeps the record beside it.
+	growing  *ledger.Growing
+	remember func(Record) error
 }
 
 // begin reads the grant's chain. On an error the operation still holds what
@@ -115,6 +119,17 @@ func follows(chain ledger.Chain, seen nhi.Head) error {
 // append writes bodies to the grant's chain. ErrOvertaken means that another
 // run was there first.
 func (o *operation) append(ctx context.Context, bodies ...ledger.Body) error {
+	err := o.write(ctx, bodies...)
+	if err == nil && o.remember != nil {
+		err = o.remember(o.record)
+	}
+	return err
+}
+
+func (o *operation) write(ctx context.Context, bodies ...ledger.Body) error {
+	if o.growing != nil {
+		return o.spoolOn(bodies...)
+	}
 	book, err := o.engine.Book()
 	if err != nil {
 		return err
@@ -192,8 +207,13 @@ func (o *operation) spool() error {
 	if len(o.pending) == 0 {
 		return nil
 	}
-	spool := ledger.NewSpool(o.engine.SpoolDir, o.record.Ledger)
-	if err := spool.Put(ledger.GrantChain(o.record.Grant), o.pending...); err != nil {
+	put := o.growing.Append
+	if o.growing == nil {
+		put = func(bodies ...ledger.Body) error {
+			return ledger.NewSpool(o.engine.SpoolDir, o.record.Ledger).Put(ledger.GrantChain(o.record.Grant), bodies...)
+		}
+	}
+	if err := put(o.pending...); err != nil {
 		return fmt.Errorf("the removal could be written neither to the ledger nor to the spool: %w", errors.Join(o.away, err))
 	}
 	o.pending = nil

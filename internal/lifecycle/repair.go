@@ -57,7 +57,7 @@ func (o *operation) repairChange(ctx context.Context) (Record, error) {
 	if err != nil {
 		return o.record, err
 	}
-	identity, identities, err := o.engine.identity(ctx, o.record.Grant.Identity())
+	identity, identities, err := o.engine.identityOf(ctx, o.record)
 	if err != nil {
 		return o.record, err
 	}

@@ -59,9 +59,16 @@ type Removal struct {
 // all the same. Where neither the ledger nor the caller can say what there is,
 // the error is nhi.ErrUnconfirmed too: nobody has seen that it is gone.
 func (e *Engine) Revoke(ctx context.Context, known Record, reason string) (Removal, error) {
+	return e.revoke(ctx, known, reason, nil)
+}
+
+// revoke is Revoke. Behind says why records of the grant still wait in the
+// spool: then those of its removal wait behind them.
+func (e *Engine) revoke(ctx context.Context, known Record, reason string, behind error) (Removal, error) {
 	var op *operation
 	for try := 1; ; try++ {
 		op = e.beginRemoval(ctx, known)
+		op.away = errors.Join(op.away, behind)
 		if !op.record.holds() || op.away != nil && len(op.record.Targets) == 0 {
 			return op.nothingHeld(ctx, known, reason)
 		}
@@ -106,11 +113,25 @@ func (e *Engine) beginRemoval(ctx context.Context, known Record) *operation {
 		op.chain, op.record = ledger.Chain{Name: op.chain.Name}, Record{}
 	}
 	op.away = err
-	if err != nil || op.follows(known) != nil {
+	if err != nil || op.follows(known) != nil || op.unheard(known) {
 		op.doubt = true
 		op.record = remembered(op.record, known)
 	}
 	return op
+}
+
+// unheard says whether the caller remembers accounts that no intent of the
+// chain ever named: they were made while the ledger was away.
+func (o *operation) unheard(known Record) bool {
+	left := nonces(known.Targets)
+	for _, entry := range o.chain.Entries {
+		if intent, ok := entry.Body.(ledger.IntentBody); ok {
+			for nonce := range nonces(intent.Targets) {
+				delete(left, nonce)
+			}
+		}
+	}
+	return len(left) > 0
 }
 
 // nothingHeld ends a removal of a grant that holds nothing, as far as ledger

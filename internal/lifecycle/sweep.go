@@ -149,9 +149,12 @@ func (s *sweeper) due(ctx context.Context, op *operation, now time.Time) (Decisi
 
 // ended says in words why a grant must not hold access; empty where it may.
 func (s *sweeper) ended(ctx context.Context, op *operation, now time.Time) (string, error) {
-	identity, identities, err := s.engine.identity(ctx, op.record.Grant.Identity())
+	identity, identities, err := s.engine.identityOf(ctx, op.record)
 	if err != nil {
 		return endedBy(op.record.Blocked), err
+	}
+	if why, err := s.engine.unvouched(op.record); why != "" || err != nil {
+		return why, err
 	}
 	if by := s.engine.blockedNow(ctx, op.record, identities); by != "" {
 		return endedBy(by), nil

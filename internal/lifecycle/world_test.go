@@ -180,7 +180,8 @@ type world struct {
 	folder  string // of the ledger, where it is local
 	log     *journal
 	systems map[string]*fakeSystem
-	name    string // of the identity
+	name    string   // of the identity
+	roots   []string // whose keys are in the trust root; two of them sign where there are more
 
 	mu  sync.Mutex
 	now time.Time
@@ -223,8 +224,10 @@ func newMemoryWorld(t *testing.T) *world {
 
 func (w *world) found(store ledger.Store) *world {
 	w.store, w.dir, w.log, w.name = store, w.t.TempDir(), &journal{}, "orders-etl"
-	root := nhi.Root{Version: 1, Threshold: 1, Keys: []string{keyOf("root")}}
-	text, err := root.Text()
+	if w.roots == nil {
+		w.roots = []string{"root"}
+	}
+	text, err := w.rootOf().Text()
 	must(w.t, err)
 	w.book, err = ledger.Create(w.t.Context(), &runStore{Store: store, life: &life{}, log: &journal{}}, ledger.RootBody{Root: text}, "test")
 	must(w.t, err)
@@ -235,6 +238,16 @@ func (w *world) found(store ledger.Store) *world {
 	}
 	w.policy(1)
 	return w
+}
+
+// rootOf is the trust root of the world's roots.
+func (w *world) rootOf() nhi.Root {
+	root := nhi.Root{Version: 1, Threshold: min(2, len(w.roots))}
+	for _, name := range w.roots {
+		root.Keys = append(root.Keys, keyOf(name))
+	}
+	slices.Sort(root.Keys)
+	return root
 }
 
 func (w *world) clock() time.Time {
@@ -304,6 +317,11 @@ func (w *world) writePolicy(text, signer string) {
 	w.t.Helper()
 	block, err := signature.Sign(signerOf(signer), signature.NamespacePolicy, text)
 	must(w.t, err)
+	if len(w.roots) > 1 {
+		second, err := signature.Sign(signerOf(w.roots[1]), signature.NamespacePolicy, text)
+		must(w.t, err)
+		block += second
+	}
 	must(w.t, os.WriteFile(w.path("policy.hcl"), []byte(text), 0o600))
 	must(w.t, os.WriteFile(w.path("policy.hcl.sig"), []byte(block), 0o600))
 }
