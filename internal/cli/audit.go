@@ -28,7 +28,7 @@ type audit struct {
 	seen      []sighting
 	documents []published // the good policies, in the order of the chain
 
-	chains, entries, policies, requests, decisions, uses int
+	chains, entries, policies, requests, decisions, uses, emergencies int
 }
 
 // published is a policy of the policy chain.

@@ -28,11 +28,16 @@ func (v *audit) grantChain(ctx context.Context, chain ledger.Chain, id nhi.Appro
 		switch body := entry.Body.(type) {
 		case ledger.UseBody:
 			v.uses++
+			if v.emergencyUse(chain, entry, body, used) {
+				continue
+			}
 			if err := v.use(ctx, chain, id, entry, body, used); err != nil {
 				return err
 			}
 		case ledger.IntentBody:
 			v.saw(chain, entry, body)
+		case ledger.EmergencyBody:
+			v.emergency(chain, entry, body, id)
 		case ledger.EffectBody, ledger.VerificationBody, ledger.BlockBody, ledger.LiftBody, ledger.HolderBody:
 		case ledger.DecisionBody:
 			v.decisions++

@@ -210,6 +210,8 @@ func says(body ledger.Body) string {
 		return saysVerification(b)
 	case ledger.UseBody:
 		return fmt.Sprintf("activation #%d is in force: every target was read back as active (%s)", b.Activation, b.Request.Short())
+	case ledger.EmergencyBody:
+		return saysEmergency(b)
 	case ledger.HolderBody:
 		return fmt.Sprintf("activation #%d is held by %q from now on", b.Activation, b.Holder)
 	case ledger.BlockBody:
@@ -219,6 +221,15 @@ func says(body ledger.Body) string {
 	default:
 		return body.Type()
 	}
+}
+
+func saysEmergency(b ledger.EmergencyBody) string {
+	emergency, err := nhi.ParseEmergency(b.Text)
+	if err != nil {
+		return fmt.Sprintf("emergency recorded, and it cannot be read: %s", err)
+	}
+	return fmt.Sprintf("emergency recorded, with %s of root keys: access until %s, because %q (%s)",
+		count(len(signature.Blocks(b.Signatures)), "signature"), nhi.FormatTime(emergency.NotAfter), emergency.Reason, nhi.DigestOf(b.Text).Short())
 }
 
 func saysIdentity(identity nhi.Identity) string {

@@ -122,7 +122,7 @@ func (v *audit) json(book *ledger.Ledger) map[string]any {
 		"ledger": book.ID(), "root": nhi.DigestOf(book.RootText()), "ok": len(v.faults) == 0,
 		"faults": faultRows(v.faults), "notes": faultRows(v.notes),
 		"chains": v.chains, "entries": v.entries, "policies": v.policies, "requests": v.requests,
-		"decisions": v.decisions, "activations": v.uses,
+		"decisions": v.decisions, "activations": v.uses, "emergencies": v.emergencies,
 	}
 }
 

@@ -39,9 +39,10 @@ func (e *Engine) PinnedEmergency(text string) (nhi.Emergency, nhi.Root, error) {
 	return emergency, root, err
 }
 
-// inTime holds where the time is one at which the emergency may be used. Its
-// own text is the only hint at a clock that is behind.
-func inTime(emergency nhi.Emergency, now time.Time) error {
+// EmergencyInTime holds where the time is one at which the emergency may be used. Its
+// own text is the only hint at a clock that is behind. Errors: nhi.ErrEnded,
+// nhi.ErrDenied for one from the future, nhi.ErrUnreachable for the zero time.
+func EmergencyInTime(emergency nhi.Emergency, now time.Time) error {
 	switch {
 	case now.IsZero():
 		return fmt.Errorf("the time is not known: %w", nhi.ErrUnreachable)
@@ -69,7 +70,7 @@ func (e *Engine) CheckEmergency(signed SignedEmergency, now time.Time) (nhi.Emer
 	if err := policy.VerifyEmergency(signed.Text, signed.Signatures, root); err != nil {
 		return emergency, err
 	}
-	if err := inTime(emergency, now); err != nil {
+	if err := EmergencyInTime(emergency, now); err != nil {
 		return emergency, err
 	}
 	return emergency, e.Systems.CheckAccess(emergency.Access)
@@ -145,11 +146,8 @@ func (e *Engine) unvouched(record Record) (why string, err error) {
 	case nhi.DigestOf(record.Text) != record.Held, emergency.Ledger != record.Ledger, emergency.Grant != record.Grant:
 		return "the emergency on record is another one's", nil
 	}
-	root, err := e.rootOf(nhi.DigestOf(emergency.Root))
-	switch {
-	case errors.Is(err, errOtherRoot):
-		return err.Error(), nil
-	case err != nil:
+	trust, err := e.Trust()
+	if err != nil {
 		return "", fmt.Errorf("whether the emergency is good is not known: %w", err)
 	}
 	why = "nobody signed the emergency on record"
@@ -158,7 +156,10 @@ func (e *Engine) unvouched(record Record) (why string, err error) {
 		if !ok || body.Text != record.Text {
 			continue
 		}
-		err := policy.VerifyEmergency(body.Text, body.Signatures, root)
+		root, err := trust.EmergencyRoot(nhi.DigestOf(emergency.Root), entry.Time)
+		if err == nil {
+			err = policy.VerifyEmergency(body.Text, body.Signatures, root)
+		}
 		if err == nil {
 			return "", nil
 		}
@@ -167,20 +168,19 @@ func (e *Engine) unvouched(record Record) (why string, err error) {
 	return why, nil
 }
 
-// errOtherRoot says that an emergency was signed under a root that was never
-// the ledger's.
-var errOtherRoot = errors.New("the emergency on record is signed under another trust root")
+// errOtherRoot says that an emergency was signed under a root that was not the
+// ledger's when it was recorded.
+var errOtherRoot = errors.New("the emergency is signed under a trust root that is not the ledger's, or was not any more")
 
-// rootOf returns the ledger's trust root of a digest: its own, as long as there
-// is one root in a ledger's life.
-func (e *Engine) rootOf(digest nhi.Digest) (nhi.Root, error) {
-	root, err := e.Root()
-	if err != nil {
-		return root, err
+// EmergencyRoot returns the root that an emergency recorded at some time may be
+// signed under: the one in force, or one before it as long as it had no
+// successor.
+func (t Trust) EmergencyRoot(digest nhi.Digest, recorded time.Time) (nhi.Root, error) {
+	for i, rooted := range t.Roots {
+		succeeded := i+1 < len(t.Roots) && !recorded.Before(t.Roots[i+1].Since)
+		if rooted.Digest == digest && rooted.Verified && !succeeded {
+			return rooted.Root, nil
+		}
 	}
-	text, err := root.Text()
-	if err == nil && nhi.DigestOf(text) != digest {
-		err = errOtherRoot
-	}
-	return root, err
+	return nhi.Root{}, errOtherRoot
 }

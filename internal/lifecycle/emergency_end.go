@@ -77,27 +77,17 @@ func (e *Engine) IssueEmergency(ctx context.Context, text, target string, clock 
 		return Issued{}, fmt.Errorf("this machine has not granted the emergency: %w", err)
 	}
 	record, now := memory.Record, clock().UTC()
-	if err := e.Flush(ctx); err == nil {
-		op, err := e.begin(ctx, emergency.Grant)
-		if err != nil {
-			return Issued{}, err
-		}
-		record = op.record
-		if record, now, err = e.leased(ctx, Lease{emergency.Grant, record.Activation}); err != nil {
+	_ = e.Flush(ctx) // what cannot be recorded yet is no reason to wait
+	if op, err := e.begin(ctx, emergency.Grant); err == nil && op.named(nhi.DigestOf(text)) {
+		if record, now, err = e.leased(ctx, Lease{emergency.Grant, op.record.Activation}); err != nil {
 			return Issued{}, err
 		}
 	}
 	if record.Phase != PhaseActive || record.Held != nhi.DigestOf(text) {
 		return Issued{}, fmt.Errorf("the emergency is not in force: %w", nhi.ErrEnded)
 	}
-	if err := inTime(emergency, now); err != nil {
+	if err := EmergencyInTime(emergency, now); err != nil {
 		return Issued{}, err
 	}
 	return e.issue(ctx, record, target, emergency.NotAfter, nil)
-}
-
-// Issues says whether a target of a record can issue a credential.
-func (e *Engine) Issues(target ledger.Target) bool {
-	kind, _ := e.Systems.Kind(target.Kind)
-	return len(kind.Credential) > 0
 }

@@ -140,7 +140,11 @@ func (o *operation) emergencyIntent(ctx context.Context, emergency nhi.Emergency
 // emergencyHeads holds an emergency against what the ledger says of its
 // identity, its grant and its root, and returns the heads that this rests on.
 func (o *operation) emergencyHeads(ctx context.Context, emergency nhi.Emergency, now time.Time) (map[string]nhi.Head, error) {
-	if _, err := o.engine.rootOf(nhi.DigestOf(emergency.Root)); err != nil {
+	trust, err := o.engine.Trust()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := trust.EmergencyRoot(nhi.DigestOf(emergency.Root), now); err != nil {
 		return nil, err
 	}
 	held := o.record
@@ -189,7 +193,7 @@ func (o *operation) grantEmergency(ctx context.Context, intent ledger.IntentBody
 		if err != nil {
 			return err
 		}
-		return inTime(emergency, at)
+		return EmergencyInTime(emergency, at)
 	})
 }
 

@@ -37,8 +37,7 @@ func (b *breakGlass) offline() *Engine { return b.run(b.down) }
 // four hours.
 func (b *breakGlass) emergency() nhi.Emergency {
 	b.t.Helper()
-	text, err := b.book.Root().Text()
-	must(b.t, err)
+	text := b.book.RootText()
 	nonce, err := newNonce()
 	must(b.t, err)
 	request := b.three()
@@ -180,7 +179,7 @@ func TestEmergencyIsRefused(t *testing.T) {
 		"a setting that nobody has":  {make: onOne(func(a *nhi.Access) { a.Settings["more"] = nhi.Text("x") }), signers: both, want: nhi.ErrInvalid},
 		"a setting that is missing":  {make: onOne(func(a *nhi.Access) { delete(a.Settings, "roles") }), signers: both, want: nhi.ErrInvalid},
 		"an account is taken over":   {make: onOne(func(a *nhi.Access) { a.Settings["adopt"] = nhi.Text("postgres") }), signers: both, want: nhi.ErrInvalid},
-		"a root that nobody trusts":  {make: func(e *nhi.Emergency) { e.Root = rootText(t, "ana", "ben") }, signers: []string{"ana", "ben"}, want: ErrUntrusted},
+		"a root that nobody trusts":  {make: func(e *nhi.Emergency) { e.Root = strangeRoot(t, "ana", "ben") }, signers: []string{"ana", "ben"}, want: ErrUntrusted},
 		"signatures for other texts": {signers: both, forge: func(s *SignedEmergency) { s.Signatures = policyBlocks(t, s.Text) }, want: nhi.ErrDenied},
 	} {
 		emergency := b.emergency()
@@ -212,7 +211,7 @@ func onOne(change func(*nhi.Access)) func(*nhi.Emergency) {
 	}
 }
 
-func rootText(t *testing.T, names ...string) string {
+func strangeRoot(t *testing.T, names ...string) string {
 	t.Helper()
 	w := &world{t: t, roots: names}
 	text, err := w.rootOf().Text()
@@ -508,7 +507,7 @@ func TestForgedEmergencyGivesNothing(t *testing.T) {
 		},
 		"another root": func(b *breakGlass, intent *ledger.IntentBody, proof *ledger.EmergencyBody) {
 			e := b.emergency()
-			e.Root = rootText(b.t, "ana", "ben")
+			e.Root = strangeRoot(b.t, "ana", "ben")
 			signed := b.signedBy(e, "ana", "ben")
 			*proof = ledger.EmergencyBody{Text: signed.Text, Signatures: signed.Signatures, Root: nhi.DigestOf(e.Root)}
 			intent.Text, intent.Request = signed.Text, signed.digest()
