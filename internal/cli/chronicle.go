@@ -205,11 +205,11 @@ func says(body ledger.Body) string {
 	case ledger.IntentBody:
 		return saysIntent(b)
 	case ledger.EffectBody:
-		return fmt.Sprintf("%s done on %s (epoch %d)", b.Step, listed(b.Targets), b.Epoch)
+		return saysEffect(b)
 	case ledger.VerificationBody:
 		return saysVerification(b)
 	case ledger.UseBody:
-		return fmt.Sprintf("activation #%d is in force: every target was read back as active (%s)", b.Activation, b.Request.Short())
+		return fmt.Sprintf("%s is in force: every target was read back as active (%s)", numbered(b.Activation), b.Request.Short())
 	case ledger.EmergencyBody:
 		return saysEmergency(b)
 	case ledger.HolderBody:
@@ -223,15 +223,6 @@ func says(body ledger.Body) string {
 	}
 }
 
-func saysEmergency(b ledger.EmergencyBody) string {
-	emergency, err := nhi.ParseEmergency(b.Text)
-	if err != nil {
-		return fmt.Sprintf("emergency recorded, and it cannot be read: %s", err)
-	}
-	return fmt.Sprintf("emergency recorded, with %s of root keys: access until %s, because %q (%s)",
-		count(len(signature.Blocks(b.Signatures)), "signature"), nhi.FormatTime(emergency.NotAfter), emergency.Reason, nhi.DigestOf(b.Text).Short())
-}
-
 func saysIdentity(identity nhi.Identity) string {
 	words := fmt.Sprintf("identity is %s, owner %q, purpose %q", identity.Status, identity.Owner, identity.Purpose)
 	if !identity.ExpiresAt.IsZero() {
@@ -242,6 +233,9 @@ func saysIdentity(identity nhi.Identity) string {
 
 func saysIntent(b ledger.IntentBody) string {
 	words := fmt.Sprintf("intent to %s #%d on %s", b.Verb, b.Activation, listed(b.Targets))
+	if b.Activation == 0 {
+		words = fmt.Sprintf("intent to %s on %s", b.Verb, listed(b.Targets))
+	}
 	if b.Verb == ledger.VerbActivate {
 		words += ", until " + nhi.FormatTime(b.ExpiresAt)
 	}

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
@@ -36,7 +37,7 @@ func whenEnds(left time.Duration) string {
 	if left <= 0 {
 		return "which has passed"
 	}
-	return "in " + age(left)
+	return "in " + strings.TrimSuffix(left.Round(time.Minute).String(), "0s")
 }
 
 // signedBy adds who signed to a page.

@@ -93,7 +93,7 @@ func (e *Engine) identity(ctx context.Context, id nhi.IdentityID) (nhi.Identity,
 
 // identityOf is identity for a grant that is on record. One that an emergency
 // is for, and that the ledger never heard of, is as the emergency says, which
-// was signed; it ends with it.
+// was signed.
 func (e *Engine) identityOf(ctx context.Context, record Record) (nhi.Identity, ledger.Chain, error) {
 	identity, chain, err := e.identity(ctx, record.Grant.Identity())
 	emergency, is := record.emergency()
@@ -101,7 +101,7 @@ func (e *Engine) identityOf(ctx context.Context, record Record) (nhi.Identity, l
 		return identity, chain, err
 	}
 	return nhi.Identity{ID: emergency.Identity(), Owner: emergency.Owner, Purpose: emergency.Purpose, Kind: nhi.KindService,
-		Status: nhi.IdentityActive, ExpiresAt: emergency.NotAfter}, chain, nil
+		Status: nhi.IdentityActive}, chain, nil
 }
 
 func foldIdentity(chain ledger.Chain) (identity nhi.Identity, known bool) {

@@ -1,0 +1,1 @@
+nhi emergency kit > emergency.kit

@@ -1,0 +1,1 @@
+nhi emergency sign --key keys/root-ana incident.emergency

@@ -1,0 +1,1 @@
+nhi emergency grant incident.emergency --credentials incident.json

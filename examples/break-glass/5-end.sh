@@ -1,0 +1,1 @@
+nhi emergency revoke incident.emergency

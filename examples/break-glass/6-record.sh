@@ -1,0 +1,3 @@
+nhi emergency record
+nhi log production/payments/etl/orders-etl
+nhi verify
