@@ -128,19 +128,28 @@ func (s *Spool) names() ([]string, error) {
 	return names, nil
 }
 
-// name returns a name that sorts behind all earlier ones of this process, and
-// that no other process uses.
+// nameTime is the form of the time that a name begins with.
+const nameTime = "20060102T150405.000000000Z"
+
+// name returns a name that sorts behind those of all records that wait, also
+// where the machine's clock was set back since, and that no other process uses.
 func (s *Spool) name() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now().UTC()
+	if names, err := s.names(); err == nil && len(names) > 0 {
+		stamp, _, _ := strings.Cut(names[len(names)-1], "-")
+		if waits, err := time.Parse(nameTime, stamp); err == nil && waits.After(s.last) {
+			s.last = waits
+		}
+	}
 	if !now.After(s.last) {
 		now = s.last.Add(time.Nanosecond)
 	}
 	s.last = now
 	random := make([]byte, 8)
 	_, _ = rand.Read(random) // never fails, by its own documentation
-	return now.Format("20060102T150405.000000000Z") + "-" + hex.EncodeToString(random) + spoolSuffix
+	return now.Format(nameTime) + "-" + hex.EncodeToString(random) + spoolSuffix
 }
 
 // writeDurably makes a file that is there whole or not at all, also after a
