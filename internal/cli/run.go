@@ -38,6 +38,8 @@ type Options struct {
 	// SpoolDir is where records wait while the ledger is away; a folder of the
 	// user's cache where it is empty.
 	SpoolDir string
+
+	clock *lifecycle.Clock // of the connectors
 }
 
 // Process returns the options of this process: its standard streams, colour
@@ -80,8 +82,9 @@ func (o Options) filled() Options {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	o.clock = lifecycle.NewClock(o.Now)
 	if o.Kinds == nil {
-		o.Kinds = builtin.All()
+		o.Kinds = builtin.AllAt(o.clock.Now)
 	}
 	if o.Ledgers == nil {
 		o.Ledgers = stores.All()

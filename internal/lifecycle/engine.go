@@ -32,6 +32,9 @@ type Config struct {
 	Pins func() ([]nhi.Digest, error)
 	// Systems are the target systems.
 	Systems *Systems
+	// Clock is set right by the ledger's time, where it is not nil: it is for
+	// the systems that have no clock of their own.
+	Clock *Clock
 }
 
 // Engine carries out the verbs of a grant's life over one ledger. It is safe
@@ -67,6 +70,11 @@ func (e *Engine) Book() (*ledger.Ledger, error) {
 	book, err := e.OpenLedger(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNoTrustedLedger, err)
+	}
+	if e.Clock != nil {
+		if now, err := book.Now(ctx); err == nil {
+			e.Clock.set(now)
+		}
 	}
 	e.book = book
 	return book, nil

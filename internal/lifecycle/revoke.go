@@ -101,7 +101,7 @@ func (e *Engine) beginRemoval(ctx context.Context, known Record) *operation {
 	op.since(known)
 	op.relies(known.Heads)
 	switch {
-	case errors.Is(err, ledger.ErrAhead):
+	case errors.Is(err, ledger.ErrAhead) && !errors.Is(err, ErrNoTrustedLedger):
 		err = nil // a wrong clock stops no removal: the chain itself is whole
 	case err == nil && op.record.origins[known.Ledger]:
 		op.relies(nil) // those were ends of the lost ledger's chains

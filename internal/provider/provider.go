@@ -20,6 +20,7 @@ import (
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector/builtin"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/ledger"
 	stores "github.com/nhi-terraform/terraform-provider-nhi/internal/ledger/builtin"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/lifecycle"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
 )
 
@@ -51,6 +52,7 @@ type Provider struct {
 	options Options
 	kinds   []connector.Kind
 	ledgers []ledger.Kind
+	clock   *lifecycle.Clock // of kinds
 }
 
 // New returns a function that makes the provider, as the plugin server wants it.
@@ -58,16 +60,17 @@ func New(version string, options Options) func() provider.Provider {
 	if options.Now == nil {
 		options.Now = time.Now
 	}
+	clock := lifecycle.NewClock(options.Now)
 	kinds := options.Kinds
 	if kinds == nil {
-		kinds = builtin.AllAt(options.Now)
+		kinds = builtin.AllAt(clock.Now)
 	}
 	ledgers := options.Ledgers
 	if ledgers == nil {
 		ledgers = stores.All()
 	}
 	return func() provider.Provider {
-		return &Provider{version: version, options: options, kinds: kinds, ledgers: ledgers}
+		return &Provider{version: version, options: options, kinds: kinds, ledgers: ledgers, clock: clock}
 	}
 }
 
