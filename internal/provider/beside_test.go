@@ -15,14 +15,14 @@ func (l *landscape) configured() {
 	l.Write(l.t, "nhi.hcl", fmt.Sprintf(`
 environment = "production"
 scope       = %q
-ledger      = { local = { path = ".nhi" } }
+ledger      = %s
 policy_file = "policy.hcl"
 systems = {
   orders  = { postgres = { url = env("ORDERS_URL") } }
   secrets = { vault = { url = %q, token = env("VAULT_ADMIN"), approle_mount = %q } }
   bastion = { ssh = { ca_key_file = %q, krl_file = %q, probe = [%q], known_hosts_file = %q } }
 }
-`, l.scope, l.vault.Address(), l.mount(), l.sshd.CAKeyFile, l.sshd.KRLFile, l.sshd.Address, l.sshd.KnownHostsFile))
+`, l.scope, l.block, l.vault.Address(), l.mount(), l.sshd.CAKeyFile, l.sshd.KRLFile, l.sshd.Address, l.sshd.KnownHostsFile))
 	l.Env = append(l.Env, "ORDERS_URL="+l.db.URL(""), "VAULT_ADMIN="+l.vault.Token())
 }
 
