@@ -57,12 +57,7 @@ func (a *app) emergencyRevoke(ctx context.Context, path, reason string, yes bool
 	if removal.Away != nil {
 		p.marked("!", yellow, "The ledger could not be asked, so this waits on this machine: %s", removal.Away)
 	}
-	open := 0
-	for _, row := range rows {
-		if row.State == "open" {
-			open++
-		}
-	}
+	open := openIn(rows)
 	if shown := errors.Join(a.show(p), a.emit(map[string]any{"targets": rows, "open": open})); shown != nil {
 		return shown
 	}
@@ -70,4 +65,15 @@ func (a *app) emergencyRevoke(ctx context.Context, path, reason string, yes bool
 		return stillOpen("%s open: run this again", areStill(open, "target"))
 	}
 	return err
+}
+
+// openIn counts the targets that are not confirmed as removed.
+func openIn(rows []removalRow) int {
+	open := 0
+	for _, row := range rows {
+		if row.State == "open" {
+			open++
+		}
+	}
+	return open
 }
