@@ -2,6 +2,7 @@ package witness_test
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -213,18 +214,28 @@ func TestRotateAndOlderCheckpoints(t *testing.T) {
 func TestKeysNobodyVouchedFor(t *testing.T) {
 	t.Parallel()
 	a, b := newAuditor(t), newAuditor(t)
+	// A key of the same name, which anybody can make.
+	forger, err := witness.Create(filepath.Join(t.TempDir(), "forged"), a.book.ID(), dawn)
+	must(t, err)
+	forged := forger.Memory.Key()
+	must(t, forger.Close())
 	for name, record := range map[string]witness.Record{
-		"without a vouch": {Kind: witness.KindKey, Time: dawn, Key: b.disk.Memory.Key()},
-		"another's note":  {Kind: witness.KindKey, Time: dawn, Key: b.disk.Memory.Key(), Vouch: b.disk.Checkpoint.Note},
-		"its own note":    {Kind: witness.KindKey, Time: dawn, Key: b.disk.Memory.Key(), Vouch: a.disk.Checkpoint.Note},
-		"begun twice":     {Kind: witness.KindBegan, Time: dawn, Ledger: a.book.ID(), Key: a.disk.Memory.Key()},
-		"an unknown kind": {Kind: "novel", Time: dawn},
-		"no entry":        {Kind: witness.KindEntry, Time: dawn},
-		"never seen":      {Kind: witness.KindGone, Time: dawn, Chain: "grant/a", Seq: 1, To: 3},
-		"no first one":    {Kind: witness.KindOther, Time: dawn, Chain: "grant/a", Seq: 1, Hash: nhi.DigestOf("x")},
-		"no reason":       {Kind: witness.KindAccepted, Time: dawn},
+		"without a vouch":  {Kind: witness.KindKey, Time: dawn, Key: b.disk.Memory.Key()},
+		"another's note":   {Kind: witness.KindKey, Time: dawn, Key: b.disk.Memory.Key(), Vouch: b.disk.Checkpoint.Note},
+		"its own note":     {Kind: witness.KindKey, Time: dawn, Key: b.disk.Memory.Key(), Vouch: a.disk.Checkpoint.Note},
+		"of the same name": {Kind: witness.KindKey, Time: dawn, Key: forged, Vouch: a.disk.Checkpoint.Note},
+		"begun twice":      {Kind: witness.KindBegan, Time: dawn, Ledger: a.book.ID(), Key: a.disk.Memory.Key()},
+		"an unknown kind":  {Kind: "novel", Time: dawn},
+		"no entry":         {Kind: witness.KindEntry, Time: dawn},
+		"never seen":       {Kind: witness.KindGone, Time: dawn, Chain: "grant/a", Seq: 1, To: 3},
+		"no first one":     {Kind: witness.KindOther, Time: dawn, Chain: "grant/a", Seq: 1, Hash: nhi.DigestOf("x")},
+		"no reason":        {Kind: witness.KindAccepted, Time: dawn},
 	} {
-		wantDamaged(t, name, a.disk.Commit([]witness.Record{record}, dawn))
+		err := a.disk.Commit([]witness.Record{record}, dawn)
+		wantDamaged(t, name, err)
+		if record.Kind == witness.KindKey && !strings.Contains(fmt.Sprint(err), "vouch") {
+			t.Errorf("%s: %v, want that nobody vouched for it", name, err)
+		}
 	}
 	a.look()
 	a.reopen()
