@@ -3,6 +3,7 @@
 package killpoint
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -101,8 +102,11 @@ type tracer struct {
 // trace follows the program until it has ended.
 func (t *tracer) trace() error {
 	var status syscall.WaitStatus
-	if _, err := wait(t.pid, &status); err != nil || !status.Stopped() {
-		return fmt.Errorf("%w: %v, status %v", ErrUnsupported, err, status) //nolint:errorlint // that it is unsupported is what callers match
+	if _, err := wait(t.pid, &status); err != nil {
+		return fmt.Errorf("%w: %w", ErrUnsupported, err)
+	}
+	if !status.Stopped() {
+		return fmt.Errorf("%w: the program did not stop at its start", ErrUnsupported)
 	}
 	if err := syscall.PtraceSetOptions(t.pid, optExitKill|optSysGood|optClone); err != nil {
 		return fmt.Errorf("%w: %w", ErrUnsupported, err)
@@ -110,7 +114,7 @@ func (t *tracer) trace() error {
 	thread, signal := t.pid, 0
 	for {
 		// A thread that was killed meanwhile cannot go on, and is waited for.
-		if err := syscall.PtraceSyscall(thread, signal); err != nil && err != syscall.ESRCH {
+		if err := syscall.PtraceSyscall(thread, signal); err != nil && !errors.Is(err, syscall.ESRCH) {
 			return fmt.Errorf("ptrace: %w", err)
 		}
 		var err error
@@ -203,7 +207,7 @@ func (t *tracer) kill() {
 func wait(pid int, status *syscall.WaitStatus) (int, error) {
 	for {
 		thread, err := syscall.Wait4(pid, status, waitAll|waitOurs, nil)
-		if err != syscall.EINTR {
+		if !errors.Is(err, syscall.EINTR) {
 			return thread, err
 		}
 	}
