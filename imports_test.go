@@ -25,6 +25,7 @@ var may = []struct {
 	imports []string
 }{
 	{"nhi", nil},
+	{"failpoint", nil},
 	{"signature", []string{"nhi"}},
 	{"policy", []string{"nhi", "signature"}},
 	{"setting", []string{"nhi"}},
@@ -42,7 +43,7 @@ var may = []struct {
 	{"connector/postgres", []string{"connector", "setting", "nhi", "pgurl"}},
 	{"connector/vault", []string{"connector", "setting", "nhi", "vaulthttp"}},
 	{"connector/*/...", []string{"connector", "setting", "nhi", "."}}, // "." is its own folder
-	{"lifecycle", []string{"policy", "signature", "ledger", "connector", "setting", "nhi"}},
+	{"lifecycle", []string{"failpoint", "policy", "signature", "ledger", "connector", "setting", "nhi"}},
 	{"provider", []string{"lifecycle", "policy", "signature", "ledger/...", "connector/...", "setting", "nhi"}},
 	{"cli/...", []string{"witness", "lifecycle", "policy", "signature", "ledger/...", "connector/...", "setting", "nhi", "."}},
 	{"testserver/...", []string{"nhi", "."}},

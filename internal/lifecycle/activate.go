@@ -169,12 +169,13 @@ func (o *operation) activate(ctx context.Context, intent ledger.IntentBody, stil
 	if err := failures(wrong); err != nil {
 		return o.stop(ctx, err)
 	}
-	err := o.append(ctx, ledger.VerificationBody{Epoch: o.record.acting, Targets: verified},
-		ledger.UseBody{Epoch: o.record.acting, Activation: intent.Activation, Request: intent.Request})
-	if err != nil {
+	if err := o.append(ctx, ledger.VerificationBody{Epoch: o.record.acting, Targets: verified}); err != nil {
 		return o.stop(ctx, err)
 	}
-	err = o.drop(ctx)
+	if err := o.append(ctx, ledger.UseBody{Epoch: o.record.acting, Activation: intent.Activation, Request: intent.Request}); err != nil {
+		return o.stop(ctx, err)
+	}
+	err := o.drop(ctx)
 	return o.record, err
 }
 
@@ -183,7 +184,10 @@ func (o *operation) activate(ctx context.Context, intent ledger.IntentBody, stil
 func (o *operation) stillTrue(ctx context.Context, intent ledger.IntentBody, standing Standing) error {
 	heads := maps.Clone(intent.Heads)
 	heads[o.chain.Name] = o.chain.Head()
-	if err := o.engine.unchanged(ctx, heads); err != nil {
+	if err := o.point(ctx, "heads", before); err != nil {
+		return err
+	}
+	if err := errors.Join(o.engine.unchanged(ctx, heads), o.point(ctx, "heads", after)); err != nil {
 		return err
 	}
 	now, err := o.engine.Time(ctx)
@@ -199,7 +203,10 @@ func (o *operation) unheld(keys []string) []string {
 	if o.record.before == nil {
 		return keys
 	}
-	held := nonces(o.record.before.Targets)
+	held := map[string]bool{}
+	for _, key := range o.record.before.keys() {
+		held[o.record.before.Targets[key].Nonce] = true
+	}
 	var unheld []string
 	for _, key := range keys {
 		if !held[o.record.Targets[key].Nonce] {
@@ -216,6 +223,7 @@ func (o *operation) drop(ctx context.Context) error {
 	if len(keys) == 0 {
 		return nil
 	}
+	o.verb = verbDrop
 	verified, open := o.takeAway(ctx, keys)
 	err := o.append(ctx, ledger.VerificationBody{Epoch: o.record.acting, Targets: verified})
 	if err != nil {

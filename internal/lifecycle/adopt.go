@@ -51,5 +51,6 @@ func (o *operation) hold(ctx context.Context, holder string) error {
 	if holder == "" || holder == o.record.Holder {
 		return nil
 	}
+	o.verb = verbAdopt
 	return o.append(ctx, ledger.HolderBody{Holder: holder, Activation: o.record.Activation})
 }

@@ -14,17 +14,18 @@ import (
 
 // method is one method of a connector, and whether it changes anything.
 type method struct {
+	name    string
 	call    func(connector.Connector, context.Context, []connector.Account) []connector.Outcome
 	changes bool
 }
 
 // The methods, by the names of the contract.
 var (
-	prepare = method{connector.Connector.Prepare, true}
-	enable  = method{connector.Connector.Enable, true}
-	revoke  = method{connector.Connector.Revoke, true}
-	probe   = method{connector.Connector.Probe, false}
-	observe = method{func(c connector.Connector, ctx context.Context, a []connector.Account) []connector.Outcome {
+	prepare = method{"prepare", connector.Connector.Prepare, true}
+	enable  = method{"enable", connector.Connector.Enable, true}
+	revoke  = method{"revoke", connector.Connector.Revoke, true}
+	probe   = method{"probe", connector.Connector.Probe, false}
+	observe = method{"observe", func(c connector.Connector, ctx context.Context, a []connector.Account) []connector.Outcome {
 		return look(ctx, c, a)
 	}, false}
 )
@@ -48,9 +49,36 @@ func look(ctx context.Context, c connector.Connector, accounts []connector.Accou
 type place struct{ system, kind, endpoint string }
 
 // each carries out one method on the targets of keys: systems side by side,
-// each system's accounts in one call.
+// each system's accounts in one call. Nothing is changed any more once whoever
+// started this run is gone.
 func (o *operation) each(ctx context.Context, keys []string, do method) map[string]connector.Outcome {
-	o.sent = o.sent || do.changes && len(keys) > 0
+	if len(keys) == 0 {
+		return map[string]connector.Outcome{}
+	}
+	if err := o.point(ctx, do.name, before); err != nil {
+		return allFailed(keys, err)
+	}
+	if err := o.engine.mayAct(); do.changes && err != nil {
+		return allFailed(keys, err)
+	}
+	o.sent = o.sent || do.changes
+	results := o.onSystems(ctx, keys, do)
+	if err := o.point(ctx, do.name, after); err != nil {
+		return allFailed(keys, err)
+	}
+	return results
+}
+
+// allFailed is the outcome of a step that failed as a whole.
+func allFailed(keys []string, err error) map[string]connector.Outcome {
+	results := map[string]connector.Outcome{}
+	for _, key := range keys {
+		results[key] = connector.Outcome{Err: err}
+	}
+	return results
+}
+
+func (o *operation) onSystems(ctx context.Context, keys []string, do method) map[string]connector.Outcome {
 	byPlace := map[place][]string{}
 	for _, key := range keys {
 		target, _ := o.engine.Systems.at(o.record.Targets[key]) // what leads nowhere says so below
@@ -93,7 +121,7 @@ func (o *operation) onSystem(ctx context.Context, keys []string, do method) []co
 	if do.changes {
 		defer open.roster.Forget()
 	}
-	return do.call(open.connector, ctx, accounts)
+	return send(ctx, o.record.Targets[keys[0]], open.connector, do, accounts)
 }
 
 // noted returns the targets of keys with the ids and evidence of outcomes.

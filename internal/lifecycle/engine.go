@@ -35,6 +35,9 @@ type Config struct {
 	// Clock is set right by the ledger's time, where it is not nil: it is for
 	// the systems that have no clock of their own.
 	Clock *Clock
+	// Alive says whether whoever started this run is still there. It is asked
+	// right before each entry and each effect; nil for always.
+	Alive func() bool
 }
 
 // Engine carries out the verbs of a grant's life over one ledger. It is safe
@@ -78,6 +81,18 @@ func (e *Engine) Book() (*ledger.Ledger, error) {
 	}
 	e.book = book
 	return book, nil
+}
+
+// ErrAbandoned says that whoever started this run is gone: the next run decides
+// what becomes of what this one has begun.
+var ErrAbandoned = errors.New("whoever started this run is gone, so it does nothing more")
+
+// mayAct holds while somebody waits for this run.
+func (e *Engine) mayAct() error {
+	if e.Alive != nil && !e.Alive() {
+		return ErrAbandoned
+	}
+	return nil
 }
 
 // SpoolDir is the folder in which records wait while the ledger is away: that

@@ -83,12 +83,12 @@ func (e *Engine) Halt(ctx context.Context, halt Halt) (Halted, error) {
 	halted, id := Halted{Chain: halt.chain(), Away: away}, ""
 	if away == nil {
 		id = book.ID()
-		halted.Seq, halted.Away = e.block(ctx, halt)
+		halted.Seq, halted.Away = e.blocked(ctx, halt)
 	} else {
 		id = halt.Known[0].Ledger
 	}
 	if halted.Away != nil {
-		if err := ledger.NewSpool(e.SpoolDir, id).Put(halted.Chain, halt.bodies()...); err != nil {
+		if err := e.spoolBlock(ctx, halt, id); err != nil {
 			halted.Away = fmt.Errorf("the block could be written neither to the ledger nor to the spool: %w", errors.Join(halted.Away, err))
 		}
 	}
@@ -113,6 +113,26 @@ func (e *Engine) halting(ctx context.Context, halt Halt) ([]nhi.ApprovalID, erro
 	}
 	slices.Sort(grants)
 	return grants, err
+}
+
+// blocked is block between its points.
+func (e *Engine) blocked(ctx context.Context, halt Halt) (uint64, error) {
+	o := &operation{engine: e, verb: "halt"}
+	if err := o.point(ctx, "block", before); err != nil {
+		return 0, err
+	}
+	seq, err := e.block(ctx, halt)
+	return seq, errors.Join(err, o.point(ctx, "block", after))
+}
+
+// spoolBlock keeps a block until the ledger can take it.
+func (e *Engine) spoolBlock(ctx context.Context, halt Halt, ledgerID string) error {
+	o := &operation{engine: e, verb: "halt"}
+	if err := o.point(ctx, "spool", before); err != nil {
+		return err
+	}
+	err := ledger.NewSpool(e.SpoolDir, ledgerID).Put(halt.chain(), halt.bodies()...)
+	return errors.Join(err, o.point(ctx, "spool", after))
 }
 
 // exists holds where the ledger knows what is to be halted: a name with a

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"maps"
+	"strings"
 	"time"
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
@@ -35,7 +36,7 @@ func (o *operation) intent(request nhi.Request, ask Ask, s Standing, vanished ma
 		return intent, fmt.Errorf("the term would end %s, before it begins: %w", shortTime(intent.ExpiresAt), nhi.ErrEnded)
 	}
 	for _, key := range request.Access.Keys() {
-		target, err := o.place(intent, key, request.Access[key], s, vanished[key])
+		target, err := o.place(intent, key, request.Access[key], s, vanished)
 		if err != nil {
 			return intent, err
 		}
@@ -55,21 +56,19 @@ func (r *Record) inForce() *Record {
 // place returns one target of an intent: the account that is there already
 // where it can serve, else a new one under a new nonce. One that is replaced
 // stays in the record as retired, to be removed at the end.
-func (o *operation) place(intent ledger.IntentBody, key string, access nhi.Access, s Standing, vanished bool) (ledger.Target, error) {
+func (o *operation) place(intent ledger.IntentBody, key string, access nhi.Access, s Standing, vanished map[string]bool) (ledger.Target, error) {
 	kind, _ := o.engine.Systems.Kind(access.Kind)
 	target := ledger.Target{
 		System: access.System, Kind: access.Kind, Endpoint: access.Endpoint, Access: access.Settings,
 		Principal: kind.Principal(o.record.Grant, key, access.Settings), NotBefore: intent.StartedAt, NotAfter: intent.ExpiresAt,
 	}
 	adopts := kind.Adoption(access.Settings).Name != ""
-	old, exists := o.record.Targets[key]
-	// A system may be renamed; its kind and endpoint say where it is.
-	same := exists && old.Kind == target.Kind && old.Endpoint == target.Endpoint && old.Principal == target.Principal
+	old, same, gone := o.predecessor(key, target, vanished)
 	switch {
-	case same && kind.Fixed && !vanished && old.Access.Equal(target.Access) && old.NotAfter.Equal(target.NotAfter):
+	case same && kind.Fixed && !gone && old.Access.Equal(target.Access) && old.NotAfter.Equal(target.NotAfter):
 		target.Nonce, target.ID, target.Evidence, target.NotBefore = old.Nonce, old.ID, old.Evidence, old.NotBefore
 		return target, nil
-	case same && !kind.Fixed && vanished: // its name and nonce serve again, under another id
+	case same && !kind.Fixed && gone: // its name and nonce serve again, under another id
 		target.Nonce, target.ID = old.Nonce, s.Observed[key].ID
 		return target, nil
 	case same && !kind.Fixed:
@@ -87,15 +86,37 @@ func (o *operation) place(intent ledger.IntentBody, key string, access nhi.Acces
 	return target, err
 }
 
-// vanished looks for the accounts of an unfinished activation that were on
-// record and that their targets say are gone: an undo that could not be
-// recorded, or a hand, took them away.
+// predecessor finds the account that stands in the place of a target already:
+// the one that is wished under its key, or, where no such one is there, one that
+// was replaced, left out or put back and is not confirmed as removed. Under
+// another nonce the new one would meet it as something foreign. A system may be
+// renamed; its kind and endpoint say where it is.
+func (o *operation) predecessor(key string, target ledger.Target, vanished map[string]bool) (old ledger.Target, same, gone bool) {
+	stands := func(at string) bool {
+		one, exists := o.record.Targets[at]
+		return exists && one.Kind == target.Kind && one.Endpoint == target.Endpoint && one.Principal == target.Principal
+	}
+	if stands(key) {
+		return o.record.Targets[key], true, vanished[key]
+	}
+	for _, at := range o.record.retired() {
+		if name, _, _ := strings.Cut(at, retiredMark); name == key && stands(at) && !vanished[at] {
+			return o.record.Targets[at], true, false
+		}
+	}
+	return ledger.Target{}, false, false
+}
+
+// vanished looks for the accounts of an unfinished activation, and for those
+// that wait for their removal, that were on record and that their targets say
+// are gone: an undo that could not be recorded, or a hand, took them away.
 func (o *operation) vanished(ctx context.Context) map[string]bool {
-	if o.record.Phase != PhaseUnfinished {
-		return nil
+	keys := o.record.retired()
+	if o.record.Phase == PhaseUnfinished {
+		keys = append(keys, o.record.keys()...)
 	}
 	gone := map[string]bool{}
-	for key, outcome := range o.each(ctx, o.record.keys(), observe) {
+	for key, outcome := range o.each(ctx, keys, observe) {
 		gone[key] = outcome.Err == nil && outcome.State == connector.Absent && o.record.Targets[key].ID != ""
 	}
 	return gone

@@ -43,6 +43,8 @@ type operation struct {
 	// elsewhere says that the caller remembers another ledger, and that this one
 	// holds the grant: whose word counts is for people to say.
 	elsewhere bool
+	// verb is what this run does: that of its own intent, and empty before.
+	verb string
 	// away holds why the chain cannot be appended to. Only a removal goes on
 	// then, and what it would have recorded is kept in pending.
 	away    error
@@ -134,16 +136,32 @@ func (o *operation) write(ctx context.Context, bodies ...ledger.Body) error {
 	if err != nil {
 		return err
 	}
-	before := o.chain
+	o.begins(bodies...)
+	if err := errors.Join(o.pointOf(ctx, bodies, before), o.engine.mayAct()); err != nil {
+		return err
+	}
+	known := o.chain
 	chain, err := book.Append(ctx, o.chain, bodies...)
+	if fault := o.pointOf(ctx, bodies, after); err == nil && fault != nil {
+		chain, err = known, fault // what was written stands, and this run does not know
+	}
 	if errors.Is(err, nhi.ErrUnreachable) {
-		chain, err = landed(ctx, book, before, chain, bodies, err)
+		chain, err = landed(ctx, book, known, chain, bodies, err)
 	}
 	o.take(chain) // also after an error: what was written before it stands
 	if errors.Is(err, ledger.ErrConflict) {
 		return fmt.Errorf("%s: %w", o.record.Grant, ErrOvertaken)
 	}
 	return err
+}
+
+// begins notes what this run does from now on.
+func (o *operation) begins(bodies ...ledger.Body) {
+	for _, body := range bodies {
+		if intent, ok := body.(ledger.IntentBody); ok {
+			o.verb = intent.Verb
+		}
+	}
 }
 
 // answerDeadline bounds how long the ledger is asked again after it did not
@@ -187,11 +205,12 @@ func written(entry ledger.Entry, body ledger.Body) bool {
 func (o *operation) note(ctx context.Context, body ledger.Body) error {
 	if o.away == nil {
 		err := o.append(ctx, body)
-		if err == nil || errors.Is(err, ErrOvertaken) {
+		if err == nil || errors.Is(err, ErrOvertaken) || errors.Is(err, ErrAbandoned) {
 			return err
 		}
 		o.away = err
 	}
+	o.begins(body)
 	o.pending = append(o.pending, body)
 	switch body := body.(type) {
 	case ledger.IntentBody:
@@ -203,9 +222,12 @@ func (o *operation) note(ctx context.Context, body ledger.Body) error {
 }
 
 // spool keeps what the ledger could not take, until it can.
-func (o *operation) spool() error {
+func (o *operation) spool(ctx context.Context) error {
 	if len(o.pending) == 0 {
 		return nil
+	}
+	if err := o.point(ctx, "spool", before); err != nil {
+		return err
 	}
 	put := o.growing.Append
 	if o.growing == nil {
@@ -217,7 +239,7 @@ func (o *operation) spool() error {
 		return fmt.Errorf("the removal could be written neither to the ledger nor to the spool: %w", errors.Join(o.away, err))
 	}
 	o.pending = nil
-	return nil
+	return o.point(ctx, "spool", after)
 }
 
 // claims bounds how often an intent is tried again behind entries that give

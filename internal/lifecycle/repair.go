@@ -112,7 +112,10 @@ func (o *operation) repair(ctx context.Context, standing Standing) (Record, erro
 	}
 	heads := maps.Clone(intent.Heads)
 	heads[o.chain.Name] = o.chain.Head()
-	if err := o.engine.unchanged(ctx, heads); err != nil {
+	if err := o.point(ctx, "heads", before); err != nil {
+		return o.record, err
+	}
+	if err := errors.Join(o.engine.unchanged(ctx, heads), o.point(ctx, "heads", after)); err != nil {
 		return o.record, err
 	}
 	prepared := o.each(ctx, bare, prepare)

@@ -89,7 +89,7 @@ func (o *operation) remove(ctx context.Context) (Removal, error) {
 	verified, open := o.takeAway(ctx, slices.Sorted(maps.Keys(o.record.Targets)))
 	done := context.WithoutCancel(ctx) // what happened is recorded, come what may
 	err := o.note(done, ledger.VerificationBody{Epoch: o.record.acting, Targets: verified})
-	err = errors.Join(revokeError(o.record.Grant, open), err, o.spool())
+	err = errors.Join(revokeError(o.record.Grant, open), err, o.spool(done))
 	removal.Record, removal.Away, removal.Seen = o.record, o.away, verified
 	return removal, err
 }

@@ -121,7 +121,7 @@ func (s *sweeper) sweep(ctx context.Context, grant nhi.ApprovalID) Swept {
 	}
 	swept.Step, swept.Why = decision.Step, joined(decision.Findings)
 	if s.act {
-		swept.Removal, swept.Err = op.carryOut(ctx, decision.Step, swept.Why)
+		swept.Removal, swept.Err = op.act(ctx, decision.Step, swept.Why)
 		swept.Skipped = errors.Is(swept.Err, ErrOvertaken)
 		swept.Done = swept.Err == nil
 		if swept.Skipped {
@@ -184,6 +184,17 @@ func (o *operation) alive(now time.Time) bool {
 	default:
 		return false
 	}
+}
+
+// act is carryOut between its points.
+func (o *operation) act(ctx context.Context, step Step, why string) (Removal, error) {
+	o.verb = "sweep"
+	if err := o.point(ctx, "act", before); err != nil {
+		return Removal{Record: o.record}, err
+	}
+	removal, err := o.carryOut(ctx, step, why)
+	o.verb = "sweep"
+	return removal, errors.Join(err, o.point(ctx, "act", after))
 }
 
 // carryOut does what is due, behind the chain that was judged.

@@ -55,13 +55,18 @@ func (e *Engine) Observe(ctx context.Context, text string) error {
 		}
 		body.Targets[key] = seen
 	}
-	return e.extend(ctx, ledger.ApprovalChain(request.Approval), func(chain ledger.Chain) ledger.Body {
+	op.verb = verbObserve
+	if err := op.point(ctx, "observation", before); err != nil {
+		return err
+	}
+	err = e.extend(ctx, ledger.ApprovalChain(request.Approval), func(chain ledger.Chain) ledger.Body {
 		last, known := lastObservation(chain, body.Request, uint64(len(chain.Entries)))
 		if known && maps.EqualFunc(last.Targets, body.Targets, sameAccount) {
 			return nil
 		}
 		return body
 	})
+	return errors.Join(err, op.point(ctx, "observation", after))
 }
 
 // sameAccount says whether nothing that approvers weigh has changed.
@@ -164,7 +169,7 @@ func (o *operation) adopts(key string) bool {
 }
 
 // release gives accounts back as they were found.
-var release = method{func(c connector.Connector, ctx context.Context, accounts []connector.Account) []connector.Outcome {
+var release = method{"release", func(c connector.Connector, ctx context.Context, accounts []connector.Account) []connector.Outcome {
 	adopter, ok := connector.AdopterOf(c)
 	if ok {
 		return adopter.Release(ctx, accounts)

@@ -104,7 +104,7 @@ func (o *operation) undo(ctx context.Context, cause error) error {
 	if err := o.note(ctx, ledger.VerificationBody{Epoch: o.record.acting, Targets: verified}); err != nil {
 		failed.Open["ledger"] = err
 	}
-	if err := o.spool(); err != nil {
+	if err := o.spool(ctx); err != nil {
 		failed.Open["ledger"] = err
 	}
 	return failed

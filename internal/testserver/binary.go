@@ -9,10 +9,15 @@ import (
 	"testing"
 )
 
-// clockTag is the build tag of the one seam for time: a binary built with it
-// takes the difference to the machine's clock from the file that ClockFile
-// names. Released binaries are built without it.
-const clockTag = "nhi_clock"
+// tags are the build tags of a binary for tests. With nhi_clock it takes the
+// difference to the machine's clock from the file that ClockFile names; with
+// nhi_failpoints it does what Failpoints orders. Released binaries are built
+// without both.
+const tags = "nhi_clock,nhi_failpoints"
+
+// Failpoints is the environment variable that orders faults of a binary built
+// for tests: see internal/failpoint.
+const Failpoints = "NHI_FAILPOINTS"
 
 // ClockFile is the environment variable that names a file with a Go duration:
 // how far ahead of the machine's clock a binary built for tests is.
@@ -26,7 +31,7 @@ var binary = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	path := filepath.Join(dir, "terraform-provider-nhi")
-	build := exec.Command("go", "build", "-tags", clockTag, "-o", path, ".")
+	build := exec.Command("go", "build", "-tags", tags, "-o", path, ".")
 	build.Dir = moduleRoot()
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", &buildError{string(out), err}
@@ -42,7 +47,7 @@ type buildError struct {
 func (e *buildError) Error() string { return "go build: " + e.err.Error() + "\n" + e.out }
 
 // Binary returns the path of the provider's own binary, built with the seam
-// for time.
+// for time and with failpoints.
 func Binary(t testing.TB) string {
 	t.Helper()
 	path, err := binary()
