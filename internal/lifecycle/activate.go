@@ -203,10 +203,15 @@ func (o *operation) unheld(keys []string) []string {
 	if o.record.before == nil {
 		return keys
 	}
-	held := map[string]bool{}
+	inForce := map[string]ledger.Target{}
 	for _, key := range o.record.before.keys() {
-		held[o.record.before.Targets[key].Nonce] = true
+		inForce[key] = o.record.before.Targets[key]
 	}
+	return o.without(keys, nonces(inForce))
+}
+
+// without returns the targets whose nonces are not among these.
+func (o *operation) without(keys []string, held map[string]bool) []string {
 	var unheld []string
 	for _, key := range keys {
 		if !held[o.record.Targets[key].Nonce] {

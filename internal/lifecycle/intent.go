@@ -96,15 +96,19 @@ func (o *operation) predecessor(key string, target ledger.Target, vanished map[s
 		one, exists := o.record.Targets[at]
 		return exists && one.Kind == target.Kind && one.Endpoint == target.Endpoint && one.Principal == target.Principal
 	}
-	if stands(key) {
-		return o.record.Targets[key], true, vanished[key]
+	kind, _ := o.engine.Systems.Kind(target.Kind)
+	if stands(key) || kind.Fixed { // accounts that cannot be changed do not meet
+		return o.record.Targets[key], stands(key), vanished[key]
 	}
 	for _, at := range o.record.retired() {
-		if name, _, _ := strings.Cut(at, retiredMark); name == key && stands(at) && !vanished[at] {
-			return o.record.Targets[at], true, false
+		if name, _, _ := strings.Cut(at, retiredMark); name != key || !stands(at) {
+			continue
+		}
+		if old, same, gone = o.record.Targets[at], true, vanished[at]; !gone {
+			break
 		}
 	}
-	return ledger.Target{}, false, false
+	return old, same, gone
 }
 
 // vanished looks for the accounts of an unfinished activation, and for those

@@ -131,7 +131,7 @@ func (o *operation) putBack(ctx context.Context, cause error) (*UndoError, error
 	}
 	failed := &UndoError{Cause: cause, Open: map[string]error{}}
 	kept, added := o.record.keys(), o.record.retired()
-	verified := neverMade(o.unheld(added))
+	verified := neverMade(o.without(added, nonces(o.record.before.Targets)))
 	if !untouched {
 		verified, failed.Open = o.takeAway(ctx, added)
 		wrong := o.each(ctx, kept, enable)
