@@ -50,10 +50,13 @@ func isDebugFlag(arg string) bool {
 // serve is the plugin. With debug a person's debugger is the parent, and
 // Terraform finds the plugin by TF_REATTACH_PROVIDERS.
 func serve(debug bool) int {
+	options := provider.Options{Now: now}
 	if !debug {
-		go leaveWith(os.Getppid(), os.Getppid, time.Tick(time.Second), os.Exit)
+		parent := os.Getppid()
+		options.Alive = func() bool { return os.Getppid() == parent }
+		go leaveWith(parent, os.Getppid, time.Tick(time.Second), os.Exit)
 	}
-	err := providerserver.Serve(context.Background(), provider.New(version, provider.Options{Now: now}), providerserver.ServeOpts{
+	err := providerserver.Serve(context.Background(), provider.New(version, options), providerserver.ServeOpts{
 		Address: address, ProtocolVersion: protocolVersion, Debug: debug,
 	})
 	if err != nil {
@@ -67,7 +70,8 @@ func serve(debug bool) int {
 // Terraform would otherwise live on, half-way through an apply that the next
 // one takes up. An orphan is given another parent (process 1, or a
 // subreaper), so any change says it. Windows never reports one; there the
-// ledger alone keeps a left-over plugin from doing anything.
+// ledger alone keeps a left-over plugin from doing anything. What was about to be
+// sent until then is not sent: the engine looks at the parent before each effect.
 func leaveWith(parent int, current func() int, ticks <-chan time.Time, exit func(int)) {
 	for range ticks {
 		if current() != parent {

@@ -44,6 +44,9 @@ type Options struct {
 	// SpoolDir is where records wait while the ledger is away; a folder of the
 	// user's cache where it is empty.
 	SpoolDir string
+	// Alive says whether whoever started this run is still there; nil for
+	// always. Without them nothing is changed any more.
+	Alive func() bool
 }
 
 // Provider is the nhi provider.

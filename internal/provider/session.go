@@ -67,7 +67,7 @@ func (p *Provider) Configure(ctx context.Context, req provider.ConfigureRequest,
 		engine: lifecycle.New(lifecycle.Config{
 			OpenLedger: openLedger(place, p.writer(), p.options.Now), PolicyFile: model.PolicyFile.ValueString(),
 			DecisionsDir: model.DecisionsDir.ValueString(), SpoolDir: p.spoolDir(), Pins: pins,
-			Systems: systems, MachineTime: machine, Clock: p.clock,
+			Systems: systems, MachineTime: machine, Clock: p.clock, Alive: p.options.Alive,
 		}),
 	}
 	s.warn(&resp.Diagnostics)

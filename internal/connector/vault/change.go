@@ -64,7 +64,9 @@ func (s *system) sweepFor(ctx context.Context, choices []func(token) bool) error
 func plainly(_ int, err error) (connector.Observation, error) { return connector.Observation{}, err }
 
 // changeRole sets our AppRole, or makes it where there was none. Vault cannot
-// check whose it is in the same step, so it is looked at just before.
+// check whose it is in the same step, so it is looked at just before. The role id
+// is always said: where the AppRole goes away in between, the write makes it
+// anew, and it is still known as ours.
 func (s *system) changeRole(ctx context.Context, account connector.Account, h *held, want shape) error {
 	now, err := s.readRole(ctx, account.Principal)
 	if err != nil {
@@ -84,9 +86,6 @@ func (s *system) changeRole(ctx context.Context, account connector.Account, h *h
 	}
 	if now == nil && adopts(account) != "" {
 		return fmt.Errorf("AppRole %s is gone: %w", account.Principal, errStays)
-	}
-	if now != nil {
-		roleID = ""
 	}
 	if err := s.setRole(ctx, account.Principal, roleID, want); err != nil {
 		return err
