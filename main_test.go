@@ -1,9 +1,34 @@
 package main
 
 import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"testing"
 	"time"
 )
+
+// TestReleasedBinaryHasNoSeams: what is built without tags can neither be told
+// another time nor be ordered to fail.
+func TestReleasedBinaryHasNoSeams(t *testing.T) {
+	t.Parallel()
+	for tags, want := range map[string]bool{"": false, "nhi_clock,nhi_failpoints": true} {
+		binary := filepath.Join(t.TempDir(), "nhi")
+		if out, err := exec.Command("go", "build", "-tags", tags, "-o", binary, ".").CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		program, err := os.ReadFile(binary)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, word := range []string{"NHI_TEST_CLOCK", "NHI_FAILPOINTS", "internal/failpoint.", "a fault was ordered here"} {
+			if found := bytes.Contains(program, []byte(word)); found != want {
+				t.Errorf("built with %q: %q is in the binary: %t", tags, word, found)
+			}
+		}
+	}
+}
 
 func TestLeaveWithTheParent(t *testing.T) {
 	t.Parallel()

@@ -25,14 +25,3 @@
 //	error(text)   the step fails, and nothing is done
 //	lost          the effect happens, and its answer is lost
 package failpoint
-
-import (
-	"errors"
-	"fmt"
-)
-
-// ErrOrdered is behind every error that was ordered.
-var ErrOrdered = errors.New("a fault was ordered here")
-
-// ErrLost is ErrOrdered in place of an answer: what was asked for has happened.
-var ErrLost = fmt.Errorf("the answer is lost: %w", ErrOrdered)

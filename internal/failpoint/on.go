@@ -4,6 +4,7 @@ package failpoint
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"sync"
@@ -27,6 +28,15 @@ var outside = sync.OnceValue(func() *Plan {
 	}
 	return plan
 })
+
+// ErrOrdered is behind every error that was ordered.
+var ErrOrdered = errors.New("a fault was ordered here")
+
+// ErrLost is ErrOrdered in place of an answer: what was asked for has happened.
+var ErrLost = fmt.Errorf("the answer is lost: %w", ErrOrdered)
+
+// Lost says whether an error stands in place of an answer.
+func Lost(err error) bool { return errors.Is(err, ErrLost) }
 
 type contextKey struct{}
 
@@ -91,6 +101,10 @@ func all[A, R any](accounts []A, err error, failed func(error) R) []R {
 
 func ordered(text string) error { return fmt.Errorf("%s: %w", text, ErrOrdered) }
 
+// untilStopped is how long the kernel may take to stop all threads: this one is
+// not the one that gets the signal.
+const untilStopped = time.Second
+
 // do carries an action out.
 func (a action) do(ctx context.Context) error {
 	switch a.verb {
@@ -98,7 +112,9 @@ func (a action) do(ctx context.Context) error {
 		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 		select {} // the signal is on its way
 	case stop:
-		return syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+		err := syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+		time.Sleep(untilStopped)
+		return err
 	case delay:
 		timer := time.NewTimer(a.wait)
 		defer timer.Stop()

@@ -66,7 +66,7 @@ func (o *operation) point(ctx context.Context, step, when string) error {
 		return nil
 	}
 	err := failpoint.Hit(ctx, o.verb+"."+step+when)
-	if errors.Is(err, failpoint.ErrLost) {
+	if failpoint.Lost(err) {
 		err = fmt.Errorf("%w: %w", nhi.ErrUnreachable, err)
 	}
 	return err
