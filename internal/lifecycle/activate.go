@@ -92,14 +92,14 @@ func (e *Engine) beginAnew(ctx context.Context, known Record) (*operation, error
 func (o *operation) start(ctx context.Context, request nhi.Request, ask Ask, standing Standing) (Record, error) {
 	again := !request.ReusableUntil.IsZero() && o.record.Trigger != ask.Trigger
 	if err := o.may(request, standing, again); err != nil {
-		return o.record, err
+		return o.refuse(ctx, err)
 	}
 	if o.record.Phase == PhaseActive && o.record.Held == nhi.DigestOf(ask.Text) && !again {
 		err := errors.Join(o.hold(ctx, ask.Holder), o.drop(ctx))
 		return o.record, err
 	}
 	if !standing.Approved() {
-		return o.record, standing.denied(request.Approval)
+		return o.refuse(ctx, standing.denied(request.Approval))
 	}
 	intent, err := o.intent(request, ask, standing, o.vanished(ctx))
 	if err != nil {
@@ -110,6 +110,19 @@ func (o *operation) start(ctx context.Context, request nhi.Request, ask Ask, sta
 		return o.record, err
 	}
 	return o.activate(ctx, intent, func(ctx context.Context) error { return o.stillTrue(ctx, intent, standing) })
+}
+
+// refuse gives nothing. What an earlier run has begun under the same grant and
+// not finished is undone too: nobody may finish it any more.
+func (o *operation) refuse(ctx context.Context, cause error) (Record, error) {
+	stale := o.record.Phase == PhaseUnfinished && !o.record.Changing()
+	for _, final := range []error{nhi.ErrEnded, nhi.ErrNotApproved, nhi.ErrDenied, nhi.ErrSpent} {
+		if stale && errors.Is(cause, final) {
+			err := o.undo(ctx, cause)
+			return o.record, err
+		}
+	}
+	return o.record, cause
 }
 
 // may holds where nothing speaks against access as such: the identity lives,

@@ -230,7 +230,8 @@ func TestAdoptsWhatIsThere(t *testing.T) {
 	}
 }
 
-// What was begun under an approval is not finished without one.
+// What was begun under an approval is not finished without one: it is undone, by
+// the run that was to finish it, or by a removal.
 func TestUnfinishedNeedsItsApproval(t *testing.T) {
 	t.Parallel()
 	w := newMemoryWorld(t)
@@ -240,17 +241,16 @@ func TestUnfinishedNeedsItsApproval(t *testing.T) {
 	w.sign("ana", nhi.VerdictWithdraw, text)
 	record := w.fold(text)
 	wantPhase(t, record, PhaseUnfinished)
-	held := w.holdings()
-	_, err = w.run(nil).Activate(t.Context(), Ask{Text: text}, Record{})
-	wantError(t, err, nhi.ErrNotApproved)
-	w.wantHoldings(held...)
 	view := w.look(text, Record{Grant: record.Grant}, false)
 	if view.Status != Revoking || view.Step != Revoke {
 		t.Errorf("the view says %s, %s", view.Status, view.Step)
 	}
+	after, err := w.run(nil).Activate(t.Context(), Ask{Text: text}, Record{})
+	wantError(t, err, nhi.ErrNotApproved)
+	wantPhase(t, after, PhaseNone)
+	w.wantHoldings()
 	_, err = w.run(nil).Revoke(t.Context(), view.Record, "test")
 	must(t, err)
-	w.wantHoldings()
 }
 
 // A removal ends a change over a live grant for good: what stood before never

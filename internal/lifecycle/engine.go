@@ -95,6 +95,32 @@ func (e *Engine) mayAct() error {
 	return nil
 }
 
+// deathThroes is how long the end of whoever started a run may take to show:
+// their connection, and with it the run's context, ends a moment before.
+const deathThroes = 500 * time.Millisecond
+
+// settle is mayAct for a run that was cancelled, and is about to undo what it
+// did: by their wish, or because they are dying.
+func (e *Engine) settle(ctx context.Context) error {
+	if e.Alive == nil || ctx.Err() == nil {
+		return e.mayAct()
+	}
+	end := time.NewTimer(deathThroes)
+	defer end.Stop()
+	look := time.NewTicker(deathThroes / 50)
+	defer look.Stop()
+	for {
+		select {
+		case <-end.C:
+			return e.mayAct()
+		case <-look.C:
+			if err := e.mayAct(); err != nil {
+				return err
+			}
+		}
+	}
+}
+
 // SpoolDir is the folder in which records wait while the ledger is away: that
 // of this user, on this machine, whatever writes them.
 func SpoolDir() string {

@@ -44,6 +44,9 @@ func (e *UndoError) Unwrap() []error {
 // taken over. Then everything is that run's to finish, but for what came so
 // late that it cannot know of it.
 func (o *operation) stop(ctx context.Context, cause error) (Record, error) {
+	if err := o.engine.settle(ctx); err != nil {
+		return o.record, errors.Join(cause, err)
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoDeadline)
 	defer cancel()
 	mine := o.record
