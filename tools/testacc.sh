@@ -15,6 +15,11 @@ export NHI_REQUIRE_SERVERS=1
 timeout=${TEST_TIMEOUT:-30m}
 # How many workloads one plan holds in the test of scale, once.
 workloads=200
+# The cases of recovery and of faults are about the provider and its targets, and
+# take their time: they run with one CLI.
+once=(-skip "^TestCase")
+# Failpoints are in every test binary; the provider that tests start has them too.
+tags=(-tags nhi_failpoints)
 
 # suite CLI PACKAGES...
 suite() {
@@ -23,21 +28,21 @@ suite() {
   echo "--- testacc with $(tools/testenv.sh "--$cli" sh -c '"$TF_ACC_TERRAFORM_PATH" version' | head -n 1): $*"
   # TESTARGS is a list of flags, so it is split on purpose.
   # shellcheck disable=SC2086
-  tools/testenv.sh "--$cli" go test -count=1 -timeout "$timeout" ${TESTARGS:-} "$@"
+  tools/testenv.sh "--$cli" go test "${tags[@]}" -count=1 -timeout "$timeout" ${TESTARGS:-} "$@"
 }
 
 case ${1:-all} in
   terraform) NHI_TEST_WORKLOADS=$workloads suite terraform ./... ;;
-  terraform-next | tofu) suite "$1" ./internal/provider/... ;;
+  terraform-next | tofu) suite "$1" "${once[@]}" ./internal/provider/... ;;
   all)
     if tools/testenv.sh --terraform true; then
       NHI_TEST_WORKLOADS=$workloads suite terraform ./...
-      suite tofu ./internal/provider/...
+      suite tofu "${once[@]}" ./internal/provider/...
     else
       echo "--- testacc: NOT RUN with a Terraform on PATH, because there is none: the whole suite runs with OpenTofu"
       NHI_TEST_WORKLOADS=$workloads suite tofu ./...
     fi
-    suite terraform-next ./internal/provider/...
+    suite terraform-next "${once[@]}" ./internal/provider/...
     ;;
   *)
     echo "usage: tools/testacc.sh [all|terraform|terraform-next|tofu]" >&2

@@ -10,9 +10,9 @@ import (
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/ledger"
 )
 
-// TestFiftyGrantsAtOnce: one signature decides fifty requests, and fifty
+// TestCase13FiftyGrantsAtOnce: one signature decides fifty requests, and fifty
 // grants to one PostgreSQL role, made at once, all succeed.
-func TestFiftyGrantsAtOnce(t *testing.T) {
+func TestCase13FiftyGrantsAtOnce(t *testing.T) {
 	t.Parallel()
 	const many = 50
 	l := newLandscape(t, false)
