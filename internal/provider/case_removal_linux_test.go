@@ -223,4 +223,3 @@ func (w *world) flipByte(behind string) {
 	data[bytes.Index(data, []byte(behind))+len(behind)+20] ^= 1
 	must(w.t, os.WriteFile(path, data, fs.FileMode(0o600)))
 }
-

@@ -171,7 +171,10 @@ func ledgerFaults(t *testing.T) map[string]func(l *landscape) (mend func()) {
 				must(t, db.Close())
 			}
 		},
-		"clock-ahead":  func(l *landscape) func() { l.advance(10 * 365 * 24 * time.Hour); return func() { l.advance(-10 * 365 * 24 * time.Hour) } },
+		"clock-ahead": func(l *landscape) func() {
+			l.advance(10 * 365 * 24 * time.Hour)
+			return func() { l.advance(-10 * 365 * 24 * time.Hour) }
+		},
 		"clock-behind": func(l *landscape) func() { l.advance(-24 * time.Hour); return func() { l.advance(24 * time.Hour) } },
 	}
 }

@@ -40,9 +40,9 @@ type world struct {
 	// place is where the ledger is, and block what the configuration says of it.
 	place ledger.Place
 	block string
-	scope  string         // no other world has it: principals follow from it
-	etl    nhi.ApprovalID // of grantOf
-	ahead  time.Duration
+	scope string         // no other world has it: principals follow from it
+	etl   nhi.ApprovalID // of grantOf
+	ahead time.Duration
 }
 
 // worlds counts the worlds of this process.

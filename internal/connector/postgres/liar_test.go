@@ -103,7 +103,9 @@ func TestCase21LiarsAreBounded(t *testing.T) {
 		"closes":  func(net.Conn) {},
 		"garbage": func(c net.Conn) { _, _ = c.Write(bytes.Repeat([]byte("garbage\n"), 1000)) },
 		"silent":  func(c net.Conn) { _, _ = io.Copy(io.Discard, c) },
-		"HTTP":    func(c net.Conn) { _, _ = io.WriteString(c, "HTTP/1.1 302 Found\r\nLocation: http://169.254.169.254/\r\n\r\n") },
+		"HTTP": func(c net.Conn) {
+			_, _ = io.WriteString(c, "HTTP/1.1 302 Found\r\nLocation: http://169.254.169.254/\r\n\r\n")
+		},
 		"a gigabyte": func(c net.Conn) {
 			_, _ = c.Write([]byte{'R', 0x3f, 0xff, 0xff, 0xff})
 			part := make([]byte, 1<<20)
