@@ -75,11 +75,8 @@ func TestAWrongClockStopsNoRemoval(t *testing.T) {
 	w.pass(-24 * time.Hour)
 	_, err := w.run(nil).Activate(t.Context(), Ask{Text: text, Trigger: "again"}, record)
 	wantError(t, err, ledger.ErrAhead)
-	removal, err := w.run(nil).Revoke(t.Context(), record, "over")
+	_, err = w.run(nil).Revoke(t.Context(), record, "over")
 	must(t, err)
-	if removal.Away == nil {
-		t.Error("it was recorded behind entries from the future")
-	}
 	w.wantHoldings()
 	w.pass(24 * time.Hour)
 	must(t, w.run(nil).Flush(t.Context()))
