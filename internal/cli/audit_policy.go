@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -31,8 +32,8 @@ func (v *audit) rootChain(engine *lifecycle.Engine) {
 	if outdated := trust.Outdated(); err == nil && outdated != "" {
 		v.note(ledger.RootChain, trust.Seq, "%s", outdated)
 	}
-	for seq, why := range trust.Ignored {
-		v.fault(ledger.RootChain, seq, "the base counts for nothing: %s", why)
+	for _, seq := range slices.Sorted(maps.Keys(trust.Ignored)) {
+		v.fault(ledger.RootChain, seq, "the base counts for nothing: %s", trust.Ignored[seq])
 	}
 	if base := trust.Base; base.Number > 0 {
 		v.note(ledger.RootChain, trust.BaseSeq, "the ledger was restored from a back-up, base %d, %s: %s", base.Number, nhi.FormatTime(base.Time), base.Reason)

@@ -87,7 +87,7 @@ func (w *world) activate(text string) {
 		StartedAt: standing.Now, ExpiresAt: standing.Now.Add(request.TTL), Heads: standing.Heads, Targets: map[string]ledger.Target{},
 	}
 	for key, access := range request.Access {
-		intent.Targets[key] = ledger.Target{System: access.System, Kind: access.Kind, Endpoint: access.Endpoint, Access: access.Settings}
+		intent.Targets[key] = ledger.Target{System: access.System, Kind: access.Kind, Endpoint: access.Endpoint, Access: access.Settings, Nonce: "00112233445566778899aabbccddeeff"}
 	}
 	chain, err = book.Append(ctx, chain, intent)
 	must(w.t, err)

@@ -11,13 +11,8 @@ import (
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
 )
 
-func (a *app) verifyCommand() *cobra.Command {
-	flags := evidenceFlags{}
-	var states []string
-	cmd := &cobra.Command{
-		Use:   "verify [--targets IDENTITY|GRANT…]",
-		Short: "Check the whole record; with --targets, what systems hold now",
-		Long: `Reads the whole ledger and checks: the links of every chain, the trust root
+// verifyHelp explains verify.
+const verifyHelp = `Reads the whole ledger and checks: the links of every chain, the trust root
 from the pin on, the signatures and versions of every policy, every request
 and every signed decision, that enough decisions stood behind each activation
 when it was begun, and that no chain lacks what decisions and intents of the
@@ -35,7 +30,15 @@ the time, the ledger and the ends of the chains that it rests on. --out writes
 it to a file, and --key signs the exact bytes of that file:
 
   ssh-keygen -Y verify -f allowed_signers -I ana@example.com \
-    -n nhi-report@v1 -s report.json.sig < report.json`,
+    -n nhi-report@v1 -s report.json.sig < report.json`
+
+func (a *app) verifyCommand() *cobra.Command {
+	flags := evidenceFlags{}
+	var states []string
+	cmd := &cobra.Command{
+		Use:   "verify [--targets IDENTITY|GRANT…]",
+		Short: "Check the whole record; with --targets, what systems hold now",
+		Long:  verifyHelp,
 		Example: "  nhi verify\n  nhi verify --targets production/payments/etl/orders-etl\n" +
 			"  nhi verify --targets --all --json --out report.json --key ~/.ssh/id_ed25519",
 	}
@@ -79,28 +82,12 @@ func (a *app) verify(ctx context.Context, states []string) error {
 		return err
 	}
 	p := a.page()
-	for _, fault := range audit.faults {
-		p.marked("!", red, "%s", fault)
-	}
-	for _, note := range audit.notes {
-		p.marked("·", yellow, "%s", note)
-	}
-	p.line("Ledger %s: %s with %s: %s, %s, %s, %s.", book.ID(), count(audit.chains, "chain"), entries(audit.entries),
-		count(audit.policies, "policy"), count(audit.requests, "request"), count(audit.decisions, "decision"), count(audit.uses, "activation"))
-	waiting := a.waiting(d, p)
-	if len(audit.faults) == 0 {
-		p.styled(green, "", "Everything that can be checked here is as it must be.")
-		if len(states) == 0 {
-			p.line("A record that was cut at its end shows at the next plan, which remembers how far it reached, and with --state.")
-		}
-	} else {
-		p.styled(red, "", "%s found.", count(len(audit.faults), "fault"))
-	}
+	p.audit(audit, len(states) > 0)
+	told := audit.json(book)
+	told["waiting"] = a.waiting(d, p)
 	if err := a.show(p); err != nil {
 		return err
 	}
-	told := audit.json(book)
-	told["waiting"] = waiting
 	if err := a.emit(told); err != nil {
 		return err
 	}
@@ -108,6 +95,26 @@ func (a *app) verify(ctx context.Context, states []string) error {
 		return &failure{ExitWrong, errFaults}
 	}
 	return nil
+}
+
+// audit tells what was found; remembered says that states were asked too.
+func (p *page) audit(audit *audit, remembered bool) {
+	for _, fault := range audit.faults {
+		p.marked("!", red, "%s", fault)
+	}
+	for _, note := range audit.notes {
+		p.marked("·", yellow, "%s", note)
+	}
+	p.line("Ledger %s: %s with %s: %s, %s, %s, %s.", audit.book.ID(), count(audit.chains, "chain"), entries(audit.entries),
+		count(audit.policies, "policy"), count(audit.requests, "request"), count(audit.decisions, "decision"), count(audit.uses, "activation"))
+	if len(audit.faults) == 0 {
+		p.styled(green, "", "Everything that can be checked here is as it must be.")
+		if !remembered {
+			p.line("A record that was cut at its end shows at the next plan, which remembers how far it reached, and with --state.")
+		}
+	} else {
+		p.styled(red, "", "%s found.", count(len(audit.faults), "fault"))
+	}
 }
 
 func entries(n int) string {

@@ -42,20 +42,20 @@ func TestInsertOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	statements := []string{
-		"UPDATE TABLE SET value = 'x'", "UPDATE TABLE SET value = 'x' WHERE false", "UPDATE TABLE SET key = 'x'",
-		"DELETE FROM TABLE", "DELETE FROM TABLE WHERE false", "TRUNCATE TABLE",
-		"INSERT INTO TABLE (key, value) VALUES ('grant/a/00000001', 'x') ON CONFLICT (key) DO UPDATE SET value = 'x'",
-		"WITH gone AS (DELETE FROM TABLE RETURNING key) SELECT * FROM gone",
-		"MERGE INTO TABLE USING (SELECT 1) one ON true WHEN MATCHED THEN DELETE",
+		"UPDATE LEDGER SET value = 'x'", "UPDATE LEDGER SET value = 'x' WHERE false", "UPDATE LEDGER SET key = 'x'",
+		"DELETE FROM LEDGER", "DELETE FROM LEDGER WHERE false", "TRUNCATE LEDGER",
+		"INSERT INTO LEDGER (key, value) VALUES ('grant/a/00000001', 'x') ON CONFLICT (key) DO UPDATE SET value = 'x'",
+		"WITH gone AS (DELETE FROM LEDGER RETURNING key) SELECT * FROM gone",
+		"MERGE INTO LEDGER USING (SELECT 1) one ON true WHEN MATCHED THEN DELETE",
 	}
 	structural := []string{
-		"DROP TABLE TABLE", "ALTER TABLE TABLE DISABLE TRIGGER ALL", "DROP TRIGGER TABLE_append_only ON TABLE",
-		"CREATE OR REPLACE FUNCTION TABLE_append_only() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$",
-		"CREATE RULE r AS ON INSERT TO TABLE DO INSTEAD NOTHING", "ALTER TABLE TABLE OWNER TO CURRENT_USER",
-		"CREATE TABLE child () INHERITS (TABLE)", "SET session_replication_role = replica; DELETE FROM TABLE",
+		"DROP TABLE LEDGER", "ALTER TABLE LEDGER DISABLE TRIGGER ALL", "DROP TRIGGER LEDGER_append_only ON LEDGER",
+		"CREATE OR REPLACE FUNCTION LEDGER_append_only() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$",
+		"CREATE RULE r AS ON INSERT TO LEDGER DO INSTEAD NOTHING", "ALTER TABLE LEDGER OWNER TO CURRENT_USER",
+		"CREATE TABLE child () INHERITS (LEDGER)", "SET session_replication_role = replica; DELETE FROM LEDGER",
 	}
 	for _, sql := range statements {
-		sql = strings.ReplaceAll(sql, "TABLE", table)
+		sql = strings.ReplaceAll(sql, "LEDGER", table)
 		for who, run := range map[string]string{
 			"writer": url, "superuser": server.URL(""), "superuser who turns triggers off": server.URL(""),
 		} {
@@ -70,7 +70,7 @@ func TestInsertOnly(t *testing.T) {
 		}
 	}
 	for _, sql := range structural {
-		if err := execute(t, url, strings.ReplaceAll(strings.ReplaceAll(sql, " TABLE TABLE", " TABLE "+table), "TABLE_", table+"_")); err == nil {
+		if err := execute(t, url, strings.ReplaceAll(sql, "LEDGER", table)); err == nil {
 			t.Errorf("writer: %s: done", sql)
 		}
 	}

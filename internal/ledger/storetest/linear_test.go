@@ -84,9 +84,9 @@ func TestLinearizableBites(t *testing.T) {
 			}}
 		},
 	}
-	for name, make := range stores {
+	for name, breaks := range stores {
 		m := &Memory{}
-		history, errs := linearHistory(t.Context(), []ledger.Store{make(m), make(m)})
+		history, errs := linearHistory(t.Context(), []ledger.Store{breaks(m), breaks(m)})
 		if err := errors.Join(errs...); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}

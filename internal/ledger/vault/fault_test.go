@@ -57,13 +57,17 @@ func TestNoAnswerSaysNothing(t *testing.T) {
 	}))
 	t.Cleanup(other.Close)
 	for name, lie := range map[string]http.HandlerFunc{
-		"403":        says(403, `{"errors":["permission denied"]}`),
-		"500":        says(500, `{"errors":["internal error"]}`),
-		"sealed":     says(503, `{"errors":["Vault is sealed"]}`),
-		"400":        says(400, `{"errors":["something else"]}`),
-		"upgrading":  says(400, `{"errors":["Upgrading from non-versioned to versioned data. This backend will be unavailable for a brief period"]}`),
-		"redirect":   func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, other.URL+r.URL.Path, 307) },
-		"to a link":  func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://169.254.169.254/", 302) },
+		"403":       says(403, `{"errors":["permission denied"]}`),
+		"500":       says(500, `{"errors":["internal error"]}`),
+		"sealed":    says(503, `{"errors":["Vault is sealed"]}`),
+		"400":       says(400, `{"errors":["something else"]}`),
+		"upgrading": says(400, `{"errors":["Upgrading from non-versioned to versioned data. This backend will be unavailable for a brief period"]}`),
+		"redirect": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, other.URL+r.URL.Path, http.StatusTemporaryRedirect)
+		},
+		"to a link": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://169.254.169.254/", http.StatusFound)
+		},
 		"empty 200":  says(200, ""),
 		"204":        says(204, ""),
 		"no data":    says(200, `{}`),
