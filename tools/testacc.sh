@@ -15,9 +15,9 @@ export NHI_REQUIRE_SERVERS=1
 timeout=${TEST_TIMEOUT:-30m}
 # How many workloads one plan holds in the test of scale, once.
 workloads=200
-# The cases of recovery and of faults are about the provider and its targets, and
-# take their time: they run with one CLI.
-once=(-skip "^TestCase")
+# What is about the provider and its targets, and not about what a CLI makes of a
+# plan, takes its time and runs with one CLI.
+once=(-skip "^Test(Case|RemovalNeverWaits|Rebuild|ForgedPrivateState|LedgerStores|BreakGlass|KeysChange|Planted|Victims|Takeover|Vault|Promise(05|06|07|09|10|12|13))")
 # Failpoints are in every test binary; the provider that tests start has them too.
 tags=(-tags nhi_failpoints)
 
