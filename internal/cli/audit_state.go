@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 
@@ -12,15 +11,15 @@ import (
 // states reads Terraform states and notes how far each chain reached when they
 // were written. A grant without a memory says nothing, and is told.
 func (v *audit) states(paths []string) error {
-	records, notes, err := memories(paths)
+	all, notes, err := memories(paths)
 	if err != nil {
 		return err
 	}
 	for _, note := range notes {
 		v.note("--state", 0, "%s", note)
 	}
-	for _, record := range records {
-		v.remembers(fmt.Sprintf("the state of nhi_grant %s", record.Grant), record)
+	for _, memory := range all {
+		v.remembers(memory.from, memory.Record)
 	}
 	return nil
 }

@@ -39,9 +39,13 @@ func (a *app) remainsOf(ctx context.Context, d *desk, flags remainsFlags, takes 
 	if flags.ledger != "" && nhi.CheckLedgerID(flags.ledger) != nil {
 		return remains{}, usage("%q is no id of a ledger (32 hexadecimal digits)", flags.ledger)
 	}
-	records, notes, err := memories(flags.states)
+	all, notes, err := memories(flags.states)
 	if err != nil {
 		return remains{}, err
+	}
+	records := make([]lifecycle.Record, len(all))
+	for i, memory := range all {
+		records[i] = memory.Record
 	}
 	found := remains{notes: notes, ledger: flags.ledger}
 	if survey {

@@ -42,9 +42,15 @@ type stateInstance struct {
 // keptKey is the key under which the provider keeps what it remembers.
 const keptKey = "nhi"
 
+// memory is what one resource of a state remembers of its grant.
+type memory struct {
+	from string // the file and the resource, for people
+	lifecycle.Record
+}
+
 // memories read what Terraform states remember of grants. What of them cannot
 // be used is in the notes, one line each. An unreadable file is nhi.ErrInvalid.
-func memories(paths []string) (records []lifecycle.Record, notes []string, err error) {
+func memories(paths []string) (all []memory, notes []string, err error) {
 	for _, path := range paths {
 		data, err := readFile(path, maxState)
 		if err != nil {
@@ -70,11 +76,11 @@ func memories(paths []string) (records []lifecycle.Record, notes []string, err e
 					notes = append(notes, fmt.Sprintf("%s: nhi_grant.%s: %s", path, resource.Name, err))
 					continue
 				}
-				records = append(records, record)
+				all = append(all, memory{fmt.Sprintf("%s (nhi_grant.%s)", path, resource.Name), record})
 			}
 		}
 	}
-	return records, notes, nil
+	return all, notes, nil
 }
 
 // record is what a nhi_grant remembers beside its state. It comes from a file
@@ -85,13 +91,13 @@ func (i stateInstance) record() (lifecycle.Record, error) {
 		return lifecycle.Record{}, fmt.Errorf("its private state cannot be read: %w", nhi.ErrInvalid)
 	}
 	var kept map[string][]byte
-	var memory struct {
+	var known struct {
 		Record lifecycle.Record `json:"record"`
 	}
-	if json.Unmarshal(private, &kept) != nil || json.Unmarshal(kept[keptKey], &memory) != nil {
+	if json.Unmarshal(private, &kept) != nil || json.Unmarshal(kept[keptKey], &known) != nil {
 		return lifecycle.Record{}, fmt.Errorf("its private state cannot be read: %w", nhi.ErrInvalid)
 	}
-	record := memory.Record
+	record := known.Record
 	if _, err := nhi.ParseApprovalID(string(record.Grant)); err != nil {
 		return record, err
 	}

@@ -170,10 +170,10 @@ func TestVerifyAgainstAState(t *testing.T) {
 	f.ok("verify", "--state", state)
 	f.drop(chain.Name, 2)
 	f.ok("verify") // nobody in the ledger has seen it
-	f.wantFaults([]string{chain.Name + " entry 2: it is missing, and the state of nhi_grant " + string(approval(1)) + " has seen the chain up to entry 2"}, "--state", state)
+	f.wantFaults([]string{chain.Name + " entry 2: it is missing, and " + state + " (nhi_grant.etl) has seen the chain up to entry 2"}, "--state", state)
 	record.Ledger = strings.Repeat("0", 32)
 	f.state(state, record)
-	f.wantFaults([]string{"the state of nhi_grant " + string(approval(1)) + ": it remembers " + string(approval(1)) + " in ledger 00000000"}, "--state", state)
+	f.wantFaults([]string{state + " (nhi_grant.etl): it remembers " + string(approval(1)) + " in ledger 00000000"}, "--state", state)
 	f.write(state, "{}")
 	f.fails(cli.ExitUsage, "is a state of version 0", "verify", "--state", state)
 }

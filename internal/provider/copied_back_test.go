@@ -85,7 +85,7 @@ func TestCase23CopiedBack(t *testing.T) {
 	for name, back := range map[string]func(){"unused": unused, "used": used} {
 		back()
 		result := l.Apply(t)
-		if strings.Contains(result.Text(), "active = true") {
+		if strings.Contains(result.Text(), "Outputs: active = true") {
 			t.Errorf("%s: the access is back:\n%s", name, result.Text())
 		}
 		gone(name)

@@ -297,7 +297,7 @@ func TestGuideShowsTheGuard(t *testing.T) {
 		t.Fatal(err)
 	}
 	guard := vault.Kind().Guard(settings("https://vault.internal:8200", "", ""))
-	if guard == "" || !strings.Contains(string(guide), "```hcl\n"+guard+"```\n") {
+	if guard == "" || !strings.Contains(string(guide), "```text\n"+guard+"```\n") {
 		t.Error(fmt.Sprint("templates/guides/ledger-vault.md.tmpl does not show the guard as it is:\n", guard))
 	}
 }
