@@ -84,7 +84,8 @@ func (e *Engine) beginEmergency(ctx context.Context, signed SignedEmergency) (op
 	}
 	switch {
 	case err == nil:
-		return op, nil, op.unused(signed.digest())
+		err = op.unused(signed.digest())
+		return op, nil, err
 	case op != nil && !errors.Is(err, nhi.ErrUnreachable):
 		return op, nil, err
 	}

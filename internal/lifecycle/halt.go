@@ -80,15 +80,12 @@ func (e *Engine) Halt(ctx context.Context, halt Halt) (Halted, error) {
 	if away != nil && len(halt.Known) == 0 {
 		return Halted{}, away
 	}
-	halted, id := Halted{Chain: halt.chain(), Away: away}, ""
+	halted := Halted{Chain: halt.chain(), Away: away}
 	if away == nil {
-		id = book.ID()
 		halted.Seq, halted.Away = e.blocked(ctx, halt)
-	} else {
-		id = halt.Known[0].Ledger
 	}
 	if halted.Away != nil {
-		if err := e.spoolBlock(ctx, halt, id); err != nil {
+		if err := e.spoolBlock(ctx, halt, halt.ledger(book)); err != nil {
 			halted.Away = fmt.Errorf("the block could be written neither to the ledger nor to the spool: %w", errors.Join(halted.Away, err))
 		}
 	}
@@ -164,6 +161,15 @@ func (e *Engine) exists(ctx context.Context, halt Halt) error {
 		err = fmt.Errorf("the ledger knows no %s: %w", subject, nhi.ErrInvalid)
 	}
 	return err
+}
+
+// ledger is the id of the one that is to hold the block: the one that is open,
+// else the one that Known was recorded in.
+func (h Halt) ledger(book *ledger.Ledger) string {
+	if book == nil {
+		return h.Known[0].Ledger
+	}
+	return book.ID()
 }
 
 func (h Halt) body() ledger.BlockBody { return ledger.BlockBody{By: h.By, Reason: clip(h.Reason)} }

@@ -54,7 +54,7 @@ func TestParseCompromised(t *testing.T) {
 	}
 }
 
-// No yes and no no of a compromised key counts, nor its word on who asked.
+// Neither a yes nor a denial of a compromised key counts, nor its word on who asked.
 func TestCompromisedKeyHasNoVote(t *testing.T) {
 	t.Parallel()
 	for name, since := range map[string]time.Time{"since before": now.Add(-time.Hour), "since later": now.Add(time.Hour)} {

@@ -2,6 +2,7 @@ package provider_test
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -44,7 +45,7 @@ func TestCase11AnswerLost(t *testing.T) {
 			m.t = t
 			lost := 0
 			m.vault.Fault(func(r testserver.VaultRequest) testserver.VaultFault {
-				if lost == 0 && r.Method != "GET" && r.Path == m.appRole("") {
+				if lost == 0 && r.Method != http.MethodGet && r.Path == m.appRole("") {
 					lost++
 					return testserver.VaultLose
 				}

@@ -32,6 +32,7 @@ func (w *world) tamper(chain string, change func(entries [][]byte) [][]byte) {
 	const below = "key >= ?1 || '/' AND key < ?1 || '0'" // '0' follows '/'
 	rows, err := db.Query("SELECT value FROM entry WHERE "+below+" ORDER BY key", chain)
 	must(w.t, err)
+	defer func() { _ = rows.Close() }()
 	var entries [][]byte
 	for rows.Next() {
 		var value []byte

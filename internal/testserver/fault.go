@@ -3,9 +3,9 @@ package testserver
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -134,7 +134,7 @@ func providersOf(group int) []int {
 
 // stat reads the state and the process group of a process.
 func stat(pid int) (state string, group int) {
-	data, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	_, rest, found := strings.Cut(string(data), ") ") // behind the name, which may hold anything
 	fields := strings.Fields(rest)
 	if err != nil || !found || len(fields) < 3 || fields[0] == "Z" {

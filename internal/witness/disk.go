@@ -107,7 +107,8 @@ func Open(path string) (d *Disk, err error) {
 	if d.signer, err = d.openKey(); err != nil {
 		return nil, err
 	}
-	return d, d.tidy()
+	err = d.tidy()
+	return d, err
 }
 
 // tidy removes what a process left that was killed: it can hold a private key.

@@ -66,7 +66,7 @@ func policyText(statements []statement) string {
 	encoder := json.NewEncoder(&out)
 	encoder.SetEscapeHTML(false)
 	encoder.SetIndent("", "  ")
-	_ = encoder.Encode(struct { // strings alone, and no writer that can fail
+	_ = encoder.Encode(struct { //nolint:errchkjson // strings alone, and no writer that can fail
 		Version   string
 		Statement []statement
 	}{"2012-10-17", statements})
