@@ -14,18 +14,19 @@ const decisionHeading = "nhi decision 1"
 // Verdict is what a person decided.
 type Verdict string
 
-// The verdicts. Block and lift are about a grant or an identity as a whole.
+// The verdicts. Block, lift and review are about a grant or an identity as a whole.
 const (
 	VerdictApprove  Verdict = "approve"
 	VerdictDeny     Verdict = "deny"
 	VerdictWithdraw Verdict = "withdraw"
 	VerdictBlock    Verdict = "block"
 	VerdictLift     Verdict = "lift"
+	VerdictReview   Verdict = "review" // of access in an emergency, after it
 )
 
 // Verdicts lists every verdict.
 func Verdicts() []Verdict {
-	return []Verdict{VerdictApprove, VerdictDeny, VerdictWithdraw, VerdictBlock, VerdictLift}
+	return []Verdict{VerdictApprove, VerdictDeny, VerdictWithdraw, VerdictBlock, VerdictLift, VerdictReview}
 }
 
 // unproven stands for a requester whom no signature proves.

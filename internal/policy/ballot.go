@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -22,6 +23,7 @@ type ballot struct {
 	// as they must be. An unsound no holds all the same; an unsound yes, or an
 	// unsound withdrawal of a no, is nothing.
 	sound bool
+	hardware bool // a hardware key signed it
 	// seen is how much of the approval's chain its signer is known to have
 	// seen; 0 where the head is not of this chain.
 	seen uint64
@@ -81,10 +83,10 @@ func (e *evaluation) readBallots() map[string][]ballot {
 	return ballots
 }
 
-// readBallot verifies one decision about the text that was asked. Blocks and
-// lifts are about the grant, and no business of a quorum.
+// readBallot verifies one decision about the text that was asked. Blocks,
+// lifts and reviews are about the grant, and no business of a quorum.
 func (e *evaluation) readBallot(signed nhi.SignedDecision, decision nhi.Decision) (ballot, bool) {
-	if decision.Verdict == nhi.VerdictBlock || decision.Verdict == nhi.VerdictLift {
+	if slices.Contains([]nhi.Verdict{nhi.VerdictBlock, nhi.VerdictLift, nhi.VerdictReview}, decision.Verdict) {
 		return ballot{}, false
 	}
 	return e.signedBallot(signed, decision)
@@ -107,12 +109,12 @@ func (e *evaluation) signedBallot(signed nhi.SignedDecision, decision nhi.Decisi
 		e.reason("a decision by the key %s does not count: %s", ssh.FingerprintSHA256(key), e.document.nobody(key))
 		return ballot{}, false
 	}
-	read := ballot{Decision: decision, person: person}
+	read := ballot{Decision: decision, person: person, hardware: signature.Hardware(key)}
 	problem := e.unsound(&read)
 	read.sound = problem == ""
 	if !read.sound {
 		effect := "does not count"
-		if read.isNo() && read.Verdict != nhi.VerdictLift {
+		if read.isNo() && read.Verdict != nhi.VerdictLift && read.Verdict != nhi.VerdictReview {
 			effect = "holds all the same"
 		}
 		e.reason("%s by %s %s: %s", noun(read.Verdict), person.Name, effect, problem)
@@ -159,6 +161,8 @@ func noun(verdict nhi.Verdict) string {
 		return "the denial"
 	case nhi.VerdictLift:
 		return "the lift"
+	case nhi.VerdictReview:
+		return "the review"
 	default:
 		return "the withdrawal"
 	}

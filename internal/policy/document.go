@@ -24,6 +24,8 @@ type Document struct {
 	Approvers    []Approver
 	Environments []Environment
 	Rules        []Rule     // in order: the first that matches decides
+	Protected    []Protected
+	Runners      []Runner
 	Digest       nhi.Digest // of the exact bytes
 }
 
@@ -90,6 +92,14 @@ type Rule struct {
 	MaxTTL       time.Duration
 	Quorums      []Quorum // all of them; empty only with NoApproval
 	NoApproval   bool
+	When         *Expression // nil where names alone say what it matches
+	Conditions   []Condition // all of them must hold
+	Windows      []Window    // one of them must be open; none: always
+	MaxTerms     int         // the first term and its renewals; 0: no limit
+	Distinct     bool        // nobody counts for two of its quorums
+	HardwareKeys bool        // only what a hardware key signed counts
+	Reviews      []Review    // of emergencies: they must follow
+	Limits       *Limits     // of its delegate; nil where it is the platform's own
 }
 
 // Quorum is how many persons of a group must approve.

@@ -18,6 +18,7 @@ type evaluation struct {
 	document *Document
 	in       Input
 	verdict  Verdict
+	ruling   Ruling
 	askers   map[string]bool // proven persons who asked
 	unproven bool            // somebody asked without proof, or nobody did
 }
@@ -39,12 +40,14 @@ func (e *evaluation) reason(format string, args ...any) {
 // every no both by date and by the record seen, else the no holds.
 //
 // Persons are counted, once, whatever keys they use; who is in two groups
-// counts in both. Whoever provably asked never counts as a yes; where somebody
+// counts in both, unless the rule wants distinct persons (see assign). What
+// holds an activation back (Verdict.Held) leaves it pending. Whoever provably asked never counts as a yes; where somebody
 // asked without proof, or nobody is on record, each quorum is one larger.
 func (d *Document) Evaluate(in Input) Verdict {
 	e := &evaluation{document: d, in: in, askers: map[string]bool{}}
 	e.policy()
 	e.requesters()
+	e.holdBack()
 	e.tally()
 	return e.verdict
 }
@@ -61,7 +64,7 @@ func (e *evaluation) policy() {
 	if text, err := e.in.Request.Text(); err != nil || text != e.in.Text {
 		ruling.deny("", FieldRequest, "the text is not that of the request")
 	}
-	e.verdict.Denials = ruling.Denials
+	e.ruling, e.verdict.Denials = ruling, ruling.Denials
 	e.verdict.NoApproval = len(ruling.Requirements) > 0
 	for _, requirement := range ruling.Requirements {
 		e.verdict.Needs = append(e.verdict.Needs, Need{Requirement: requirement, Want: requirement.Count})

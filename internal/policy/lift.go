@@ -62,20 +62,7 @@ func (d *Document) Lift(in Input, block Block) Lift {
 	e.policy()
 	e.requesters()
 	lift := Lift{Needs: e.liftNeeds()}
-	for _, person := range e.lifters(block) {
-		counted := false
-		for i := range lift.Needs {
-			if need := &lift.Needs[i]; need.lifts(person) {
-				need.Have, counted = append(need.Have, person.Name), true
-			}
-		}
-		if !counted {
-			e.reason("%s lifted it, and is in no group that the deciding rules ask", person.Name)
-			continue
-		}
-		lift.By = append(lift.By, person.Name)
-	}
-	slices.Sort(lift.By)
+	lift.count(e, e.signers(block, nhi.VerdictLift))
 	for _, denial := range e.verdict.Denials {
 		e.reason("%s", denial.Reason)
 	}
@@ -104,52 +91,86 @@ func (e *evaluation) liftNeeds() []Need {
 	return needs
 }
 
-// lifts says whether a person's lift counts for a need.
-func (n Need) lifts(person Approver) bool {
-	if n.NoApproval {
-		return len(person.Groups) > 0
+// count counts the persons who lifted, for each need.
+func (l *Lift) count(e *evaluation, lifters []stand) {
+	counts := func(need, person int) bool { return l.Needs[need].lifts(lifters[person]) }
+	for n, persons := range assign(l.Needs, len(lifters), counts) {
+		for _, person := range persons {
+			l.Needs[n].Have = append(l.Needs[n].Have, lifters[person].person.Name)
+		}
 	}
-	return n.asks(person)
+	for i, s := range lifters {
+		if !slices.ContainsFunc(l.Needs, func(need Need) bool { return need.lifts(s) }) {
+			e.reason("%s lifted it, and is in no group that the deciding rules ask, or without the hardware key that they want", lifters[i].person.Name)
+			continue
+		}
+		l.By = append(l.By, s.person.Name)
+	}
+	slices.Sort(l.By)
 }
 
-// lifters are the persons whose lift of the block counts, each once, in the
-// order of the document.
-func (e *evaluation) lifters(block Block) []Approver {
-	lifted := map[string]bool{}
-	for _, signed := range block.Decisions {
-		decision, err := nhi.ParseDecision(signed.Text)
-		if err != nil || decision.Verdict != nhi.VerdictLift {
+// lifts says whether a person's lift counts for a need.
+func (n Need) lifts(s stand) bool {
+	if n.NoApproval {
+		return len(s.person.Groups) > 0
+	}
+	return n.counts(s)
+}
+
+// signers are the persons whose word of this verdict about the block counts,
+// each once, in the order of the document.
+func (e *evaluation) signers(block Block, verdict nhi.Verdict) []stand {
+	signed := map[string]*stand{}
+	for _, one := range block.Decisions {
+		decision, err := nhi.ParseDecision(one.Text)
+		if err != nil || decision.Verdict != verdict {
 			continue
 		}
 		request, err := nhi.ParseRequest(decision.Request)
 		if err != nil || request.Approval != e.in.Request.Approval || request.Ledger != e.in.Request.Ledger {
 			continue
 		}
-		if person, ok := e.lifter(signed, decision, block.Seq); ok {
-			lifted[person.Name] = true
+		read, ok := e.signer(one, decision, block.Seq)
+		if !ok {
+			continue
+		}
+		s := signed[read.person.Name]
+		if s == nil {
+			s = &stand{person: read.person}
+			signed[read.person.Name] = s
+		}
+		if read.hardware {
+			s.firm = &read
 		}
 	}
-	var persons []Approver
+	var stands []stand
 	for _, person := range e.document.Approvers {
-		if lifted[person.Name] {
-			persons = append(persons, person)
+		if s := signed[person.Name]; s != nil {
+			stands = append(stands, *s)
 		}
 	}
-	return persons
+	return stands
 }
 
-// lifter verifies one lift about this approval.
-func (e *evaluation) lifter(signed nhi.SignedDecision, decision nhi.Decision, block uint64) (Approver, bool) {
+// signer verifies one lift or review about this approval.
+func (e *evaluation) signer(signed nhi.SignedDecision, decision nhi.Decision, since uint64) (ballot, bool) {
 	read, ok := e.signedBallot(signed, decision)
+	about, does := "block", "lifted the block"
+	if decision.Verdict == nhi.VerdictReview {
+		about, does = "activation", "reviewed it"
+	}
 	switch {
 	case !ok || !read.sound:
-		return Approver{}, false
-	case read.seen < block:
-		e.reason("the lift by %s is of before the block", read.person.Name)
-		return Approver{}, false
+		return read, false
+	case read.seen < since:
+		e.reason("%s by %s is of before the %s", noun(decision.Verdict), read.person.Name, about)
+		return read, false
+	case e.askers[read.person.Name] && about == "block":
+		e.reason("%s asked for this access and %s too, and nobody's lift counts for what they ask for", read.person.Name, does)
+		return read, false
 	case e.askers[read.person.Name]:
-		e.reason("%s asked for this access and lifted the block too, and nobody's lift counts for what they ask for", read.person.Name)
-		return Approver{}, false
+		e.reason("%s asked for this access or approved it and %s too, and nobody reviews what is their own", read.person.Name, does)
+		return read, false
 	}
-	return read.person, true
+	return read, true
 }

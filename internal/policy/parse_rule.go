@@ -10,40 +10,42 @@ import (
 
 func (r *reader) rules(body *hclsyntax.Body, approvers []Approver) []Rule {
 	var rules []Rule
-	members := map[string]int{}
-	for _, approver := range approvers {
-		for _, group := range approver.Groups {
-			members[group]++
+	p := peopleOf(approvers)
+	names, delegates := map[string]bool{}, map[string]bool{}
+	r.blocks(body, "rule", maxRules) // too many are a problem
+	r.blocks(body, "delegate", maxDelegates)
+	for _, block := range body.Blocks {
+		switch {
+		case len(block.Labels) != 1 || len(rules) > maxRules:
+		case block.Type == "rule":
+			r.check(block.TypeRange, "rule", nhi.CheckText(block.Labels[0]))
+			r.once(names, block.TypeRange, "rule", block.Labels[0])
+			rules = append(rules, r.rule(block, p, nil))
+		case block.Type == "delegate":
+			r.once(delegates, block.TypeRange, "delegate", block.Labels[0])
+			rules = append(rules, r.delegated(block, p, names)...)
 		}
 	}
-	names := map[string]bool{}
-	for _, block := range r.blocks(body, "rule", maxRules) {
-		r.check(block.TypeRange, "rule", nhi.CheckText(block.Labels[0]))
-		r.once(names, block.TypeRange, "rule", block.Labels[0])
-		rules = append(rules, r.rule(block, members))
+	if len(rules) > maxRules && len(r.problems) == 0 {
+		r.fail(body.SrcRange, "there are %d rules, those of delegates included, and %d is the most allowed", len(rules), maxRules)
 	}
 	return rules
 }
 
-// rule reads one rule; members is how many persons each group has.
-func (r *reader) rule(block *hclsyntax.Block, members map[string]int) Rule {
+// rule reads one rule; limits are those of its delegate, or nil.
+func (r *reader) rule(block *hclsyntax.Block, p people, limits *Limits) Rule {
 	body := block.Body
-	r.shape(body, []string{"environments", "scopes", "systems", "max_ttl", "approval"}, map[string]int{"quorum": 1})
-	rule := Rule{Name: block.Labels[0]}
-	rule.Environments = r.names(body, "environments")
-	rule.Systems = r.names(body, "systems")
-	scopes, at := r.list(body, "scopes", true)
-	for _, scope := range scopes {
-		r.check(at, "scopes", CheckScopePattern(scope))
-	}
-	rule.Scopes = scopes
+	r.shape(body, ruleAttributes, ruleBlocks)
+	rule := Rule{Name: block.Labels[0], Limits: limits}
+	r.matched(body, &rule)
 	if text, at, ok := r.text(body, "max_ttl", true); ok {
 		ttl, err := nhi.ParseTTL(text)
 		r.check(at, "max_ttl", err)
 		rule.MaxTTL = ttl
 	}
-	rule.Quorums = r.quorums(body, members)
+	rule.Quorums = r.quorums(body, p.members)
 	rule.NoApproval = r.approval(block)
+	r.demands(block, &rule, p)
 	return rule
 }
 

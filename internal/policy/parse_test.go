@@ -66,7 +66,7 @@ func TestParseIsStrict(t *testing.T) {
 		"unknown attribute":           {"version         = 3", "version = 3\nowner = \"x\"", `unknown attribute "owner"`},
 		"unknown block":               {"environment \"sandbox\"", "group \"x\" {}\nenvironment \"sandbox\"", `unknown block "group"`},
 		"unknown attribute of rule":   {"max_ttl      = \"720h\"\n  " + quorumTwo, "max_ttl = \"720h\"\n min_ttl = \"1h\"\n" + quorumTwo, `unknown attribute "min_ttl"`},
-		"unknown block in rule":       {quorumTwo, quorumTwo + "\n condition \"x\" {}", `unknown block "condition"`},
+		"unknown block in rule":       {quorumTwo, quorumTwo + "\n clause \"x\" {}", `unknown block "clause"`},
 		"unknown attribute of quorum": {"{ count = 2 }", "{\n count = 2\n of = 3\n}", `unknown attribute "of"`},
 		"unknown attribute of person": {anaGroups, "  role = \"x\"\n" + anaGroups, `unknown attribute "role"`},
 		"unknown block in person":     {anaGroups, "  key \"x\" {}\n" + anaGroups, `unknown block "key"`},

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -24,11 +25,17 @@ func (d *Document) Rule(request nhi.Request) Ruling {
 	if len(request.Access) == 0 {
 		ruling.deny("", FieldRequest, "the request asks for no access")
 	}
+	q := &inquiry{facts: standingFacts(request)}
 	tooLong := map[string]bool{}
 	for _, key := range request.Access.Keys() {
 		access := request.Access[key]
 		known := ruling.checkSystem(key, access, environment)
-		rule, found := d.deciding(request, access)
+		d.protect(ruling, key, access)
+		rule, found, err := d.deciding(q, request, key)
+		if err != nil {
+			ruling.deny(key, FieldCondition, "whether rule %q decides cannot be told: %s", rule.Name, err)
+			continue
+		}
 		if !found && known {
 			ruling.deny(key, FieldPolicy, "no rule of the policy matches %s in %s/%s",
 				matchedSystem(access), request.Environment(), request.Scope())
@@ -41,8 +48,10 @@ func (d *Document) Rule(request nhi.Request) Ruling {
 			ruling.deny("", FieldTTL, "%s is longer than %s, the longest that rule %q allows",
 				nhi.FormatTTL(request.TTL), nhi.FormatTTL(rule.MaxTTL), rule.Name)
 		}
+		ruling.limit(q, rule, key, access)
 		ruling.require(rule, key)
 	}
+	ruling.AtApply = ruling.AtApply || len(d.runners(request)) > 0
 	d.sort(ruling.Requirements)
 	return *ruling
 }
@@ -55,19 +64,20 @@ func matchedSystem(access nhi.Access) string {
 	return access.System
 }
 
-// deciding returns the first rule that matches.
-func (d *Document) deciding(request nhi.Request, access nhi.Access) (Rule, bool) {
+// deciding returns the first rule that matches the access called key. Where
+// that cannot be told of a rule, the error says why, and no later rule is
+// asked: an error never makes another rule decide.
+func (d *Document) deciding(q *inquiry, request nhi.Request, key string) (Rule, bool, error) {
+	access := request.Access[key]
 	for _, rule := range d.Rules {
-		if rule.matches(request, matchedSystem(access)) {
-			return rule, true
+		switch err := rule.matches(q, request, key, access); {
+		case err == nil:
+			return rule, true, nil
+		case !errors.Is(err, errElsewhere):
+			return rule, false, err
 		}
 	}
-	return Rule{}, false
-}
-
-func (r Rule) matches(request nhi.Request, system string) bool {
-	return named(r.Environments, request.Environment()) && named(r.Systems, system) &&
-		slices.ContainsFunc(r.Scopes, func(pattern string) bool { return MatchScope(pattern, request.Scope()) })
+	return Rule{}, false, nil
 }
 
 func named(names []string, name string) bool {
@@ -108,7 +118,8 @@ func (r *Ruling) require(rule Rule, target string) {
 		r.addRequirement(Requirement{Rule: rule.Name, NoApproval: true}, target)
 	}
 	for _, quorum := range rule.Quorums {
-		r.addRequirement(Requirement{Rule: rule.Name, Group: quorum.Group, Count: quorum.Count}, target)
+		r.addRequirement(Requirement{Rule: rule.Name, Group: quorum.Group, Count: quorum.Count,
+			Hardware: rule.HardwareKeys, Distinct: rule.Distinct}, target)
 	}
 }
 

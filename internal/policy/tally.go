@@ -12,6 +12,7 @@ type stand struct {
 	person    Approver
 	deny      *ballot // a no that holds
 	yes       *ballot // the latest yes, later than every no
+	firm      *ballot // the latest such yes by a hardware key
 	withdrawn *ballot // the latest yes, where withdrawals took it away
 }
 
@@ -30,6 +31,9 @@ func standOf(person Approver, ballots []ballot) stand {
 			standing := !slices.ContainsFunc(ballots, func(o ballot) bool { return o.isNo() && !b.after(o) })
 			if standing && (result.yes == nil || b.later(*result.yes)) {
 				result.yes = &ballots[i]
+			}
+			if standing && b.hardware && (result.firm == nil || b.later(*result.firm)) {
+				result.firm = &ballots[i]
 			}
 			if !standing && (result.withdrawn == nil || b.later(*result.withdrawn)) {
 				result.withdrawn = &ballots[i]
@@ -60,6 +64,8 @@ func (e *evaluation) tally() {
 			lapsed = append(lapsed, s)
 		case !e.asks(person):
 			e.reason("%s approved, and is in no group that the deciding rules ask", person.Name)
+		case !e.counts(&s):
+			e.reason("%s approved without a hardware key, and what they are asked for takes one", person.Name)
 		default:
 			counted = append(counted, s)
 		}
@@ -97,14 +103,18 @@ func (e *evaluation) count(counted []stand) {
 		if n == 0 || s.yes.seen < e.verdict.Seen {
 			e.verdict.Seen = s.yes.seen
 		}
-		for i := range e.verdict.Needs {
-			if need := &e.verdict.Needs[i]; need.asks(s.person) {
-				need.Have = append(need.Have, s.person.Name)
-			}
+		if s.firm != nil && slices.ContainsFunc(e.verdict.Needs, func(need Need) bool { return need.Hardware && need.asks(s.person) }) {
+			e.verdict.ActivateBefore = nhi.Earliest(e.verdict.ActivateBefore, s.firm.ActivateBefore)
+			e.verdict.NotAfter = nhi.Earliest(e.verdict.NotAfter, s.firm.NotAfter)
+			e.verdict.Seen = min(e.verdict.Seen, s.firm.seen)
 		}
 	}
 	slices.Sort(e.verdict.ApprovedBy)
-	for _, need := range e.verdict.Needs {
+	for n, persons := range e.assign(counted) {
+		need := &e.verdict.Needs[n]
+		for _, person := range persons {
+			need.Have = append(need.Have, counted[person].person.Name)
+		}
 		slices.Sort(need.Have)
 	}
 }
@@ -113,6 +123,8 @@ func (e *evaluation) status(denied bool, counted, lapsed, withdrawn []stand) Sta
 	switch {
 	case denied || len(e.verdict.Denials) > 0 || len(e.verdict.Needs) == 0:
 		return StatusDenied
+	case e.met(counted) && len(e.verdict.Held) > 0:
+		return StatusPending
 	case e.met(counted):
 		return StatusApproved
 	case e.met(slices.Concat(counted, lapsed)):
@@ -130,23 +142,30 @@ func (e *evaluation) withoutAskers(stands []stand) []stand {
 
 // met says whether these persons would meet every need.
 func (e *evaluation) met(stands []stand) bool {
-	for _, need := range e.verdict.Needs {
-		have := 0
-		for _, s := range stands {
-			if need.asks(s.person) {
-				have++
-			}
-		}
-		if have < need.Want {
-			return false
-		}
-	}
-	return true
+	return met(e.verdict.Needs, e.assign(stands))
 }
+
+// assign says which of these persons count for which need.
+func (e *evaluation) assign(stands []stand) [][]int {
+	return assign(e.verdict.Needs, len(stands), func(need, person int) bool { return e.verdict.Needs[need].counts(stands[person]) })
+}
+
+// counts says whether some need counts a person, and forgets the yes of their
+// hardware key where that has lapsed.
+func (e *evaluation) counts(s *stand) bool {
+	if s.firm != nil && s.firm.lapsed(e.in.Now) {
+		s.firm = nil
+	}
+	return slices.ContainsFunc(e.verdict.Needs, func(need Need) bool { return need.counts(*s) })
+}
+
+// counts says whether a person who said yes counts for a need.
+func (n Need) counts(s stand) bool { return n.asks(s.person) && (!n.Hardware || s.firm != nil) }
 
 // missing tells of each need that is not met, and of one that can never be.
 func (e *evaluation) missing() {
-	for _, need := range e.verdict.Needs {
+	able := e.able()
+	for n, need := range e.verdict.Needs {
 		if len(need.Have) >= need.Want {
 			continue
 		}
@@ -155,14 +174,16 @@ func (e *evaluation) missing() {
 			by = " (" + strings.Join(need.Have, ", ") + ")"
 		}
 		e.reason("rule %q needs %d of %s, and %d approved%s", need.Rule, need.Want, need.Group, len(need.Have), by)
-		able := 0
-		for _, person := range e.document.Approvers {
-			if need.asks(person) && !e.askers[person.Name] {
-				able++
-			}
-		}
-		if able < need.Want {
+		if able := len(able[n]); able < need.Want {
 			e.reason("rule %q can not be met: only %d of %s may approve what was asked for in this way", need.Rule, able, need.Group)
 		}
 	}
+}
+
+// able says who could count for which need, if everybody approved.
+func (e *evaluation) able() [][]int {
+	persons := e.document.Approvers
+	return assign(e.verdict.Needs, len(persons), func(need, person int) bool {
+		return e.verdict.Needs[need].asks(persons[person]) && !e.askers[persons[person].Name]
+	})
 }

@@ -16,6 +16,9 @@ const (
 	FieldLedger      = "ledger"
 	FieldPolicy      = "policy"
 	FieldRequest     = "request" // the text is not that of the request
+	FieldTerm        = "term"
+	FieldCondition   = "condition"
+	FieldProtected   = "protected"
 )
 
 // Denial is one reason why policy says no, whatever people sign.
@@ -32,12 +35,36 @@ type Requirement struct {
 	Count      int      // before one is added for a requester who is not proven
 	Targets    []string // access keys, sorted
 	NoApproval bool
+	Hardware   bool // only what a hardware key signed counts
+	Distinct   bool // nobody counts for two requirements of this rule
 }
 
 // Ruling is what a policy says about a request before anybody decided.
 type Ruling struct {
 	Denials      []Denial
 	Requirements []Requirement // by rule and group, in the order of the document
+	// AtApply says that whether it is allowed also depends on what a plan does
+	// not know: the time, the requester, the runner.
+	AtApply bool
+
+	decided []decided
+}
+
+// decided is an access and the rule that decides it.
+type decided struct {
+	target string
+	rule   Rule
+}
+
+// Deciding returns the name of the rule that decides a target; empty where
+// none does.
+func (r Ruling) Deciding(target string) string {
+	for _, one := range r.decided {
+		if one.target == target {
+			return one.rule.Name
+		}
+	}
+	return ""
 }
 
 // Asked is one recorded wish for a request text (an entry request@1).
@@ -61,7 +88,8 @@ type Input struct {
 	Now    time.Time
 	// Since is when the ledger was restored from a back-up; zero where it never
 	// was. What may have been used after the back-up counts for nothing new.
-	Since time.Time
+	Since  time.Time
+	Runner RunnerProof // where it would be activated, as far as that is proven
 }
 
 // Status is where an approval stands.
@@ -88,7 +116,11 @@ func (n Need) String() string {
 	if n.NoApproval {
 		return fmt.Sprintf("no approval needed (rule %q)", n.Rule)
 	}
-	return fmt.Sprintf("%d of %s (rule %q)", n.Want, n.Group, n.Rule)
+	with := ""
+	if n.Hardware {
+		with = " with hardware keys"
+	}
+	return fmt.Sprintf("%d of %s%s (rule %q)", n.Want, n.Group, with, n.Rule)
 }
 
 // Verdict is what policy and people together say about a request at one time.
@@ -106,6 +138,10 @@ type Verdict struct {
 	ActivateBefore time.Time
 	NotAfter       time.Time
 	NoApproval     bool // no rule asks for an approval
+	// Held says why it may not be activated now and from here, although no one
+	// denies it: a window is shut, a condition on time, requester or runner does
+	// not hold. While there is one, the status is never approved.
+	Held []string
 	// Seen is how much of the approval's chain everybody counted has seen, in
 	// entries; zero where nobody is counted.
 	Seen uint64

@@ -32,6 +32,10 @@ func checkType(key ssh.PublicKey) error {
 	return nil
 }
 
+// Hardware says whether a key lives in a hardware token, so that each of its
+// signatures took a touch.
+func Hardware(key ssh.PublicKey) bool { return strings.HasPrefix(key.Type(), hardwarePrefix) }
+
 // Key returns the canonical form of a public key, "TYPE BASE64".
 func Key(key ssh.PublicKey) string {
 	return key.Type() + " " + base64.StdEncoding.EncodeToString(key.Marshal())
