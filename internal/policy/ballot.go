@@ -22,7 +22,7 @@ type ballot struct {
 	// sound says that nothing but time speaks against it: head and dates are
 	// as they must be. An unsound no holds all the same; an unsound yes, or an
 	// unsound withdrawal of a no, is nothing.
-	sound bool
+	sound    bool
 	hardware bool // a hardware key signed it
 	// seen is how much of the approval's chain its signer is known to have
 	// seen; 0 where the head is not of this chain.

@@ -16,9 +16,10 @@ import (
 
 // Bounds of expressions. A unit of cost is about one step of CEL.
 const (
-	maxExpression = 4_000     // bytes of one expression
-	maxCost       = 1_000_000 // of one evaluation, at worst by its estimate, and at run time
-	maxCostAll    = 5_000_000 // of all evaluations about one request
+	maxExpression = 4_000 // bytes of one expression
+	// maxCost bounds one evaluation, by its estimate at worst and at run time,
+	// and all evaluations about one request: about a second.
+	maxCost = 2_000_000
 )
 
 // Expression is a CEL expression that is true or false. It sees Facts and
@@ -137,7 +138,7 @@ type inquiry struct {
 // false, and another error where that cannot be told: then it never counts as
 // true or false.
 func (q *inquiry) holds(e Expression, access AccessFacts) error {
-	if q.spent >= maxCostAll {
+	if q.spent >= maxCost {
 		return errors.New("the conditions cost too much for this request")
 	}
 	if e.program == nil {

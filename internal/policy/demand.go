@@ -113,3 +113,8 @@ func windowsText(windows []Window) string {
 func (a Approver) hasHardwareKey() bool {
 	return slices.ContainsFunc(a.Keys, func(key string) bool { return strings.HasPrefix(key, "sk-") })
 }
+
+// onlyHardwareKeys says whether the person has no other key.
+func (a Approver) onlyHardwareKeys() bool {
+	return a.hasHardwareKey() && !slices.ContainsFunc(a.Keys, func(key string) bool { return !strings.HasPrefix(key, "sk-") })
+}

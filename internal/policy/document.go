@@ -23,7 +23,7 @@ type Document struct {
 	OnForbidden  string // what becomes of access in force that is not allowed any more
 	Approvers    []Approver
 	Environments []Environment
-	Rules        []Rule     // in order: the first that matches decides
+	Rules        []Rule // in order: the first that matches decides
 	Protected    []Protected
 	Runners      []Runner
 	Digest       nhi.Digest // of the exact bytes

@@ -44,12 +44,17 @@ func (e *evaluation) reason(format string, args ...any) {
 // holds an activation back (Verdict.Held) leaves it pending. Whoever provably asked never counts as a yes; where somebody
 // asked without proof, or nobody is on record, each quorum is one larger.
 func (d *Document) Evaluate(in Input) Verdict {
+	return d.evaluate(in).verdict
+}
+
+// evaluate is Evaluate, with all that it rests on.
+func (d *Document) evaluate(in Input) *evaluation {
 	e := &evaluation{document: d, in: in, askers: map[string]bool{}}
 	e.policy()
 	e.requesters()
 	e.holdBack()
-	e.tally()
-	return e.verdict
+	e.tally(e.readBallots())
+	return e
 }
 
 // policy takes the ruling over, and adds what needs a clock or the text.
@@ -89,9 +94,13 @@ func (e *evaluation) requesters() {
 	if len(e.in.Asked) == 0 {
 		e.notProven("nobody is on record as having asked")
 	}
-	if !e.unproven {
-		return
+	if e.unproven {
+		e.enlarge()
 	}
+}
+
+// enlarge makes every quorum one larger, because it is not proven who asked.
+func (e *evaluation) enlarge() {
 	e.verdict.Requester = ""
 	for i, need := range e.verdict.Needs {
 		if !need.NoApproval {

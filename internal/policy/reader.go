@@ -22,19 +22,25 @@ const maxProblems = 10
 type ParseError struct {
 	Line    int // from 1
 	Message string
+	of      string // what was read, where that is no policy
 }
 
 // Error implements error.
-func (e *ParseError) Error() string { return fmt.Sprintf("policy line %d: %s", e.Line, e.Message) }
+func (e *ParseError) Error() string {
+	return fmt.Sprintf("%s line %d: %s", or(e.of, "policy"), e.Line, e.Message)
+}
 
 // Unwrap makes every problem nhi.ErrInvalid.
 func (*ParseError) Unwrap() error { return nhi.ErrInvalid }
 
 // reader takes values out of the syntax tree, and collects what is wrong.
-type reader struct{ problems []*ParseError }
+type reader struct {
+	problems []*ParseError
+	of       string // what is read, where that is no policy
+}
 
 func (r *reader) fail(at hcl.Range, format string, args ...any) {
-	r.problems = append(r.problems, &ParseError{Line: at.Start.Line, Message: fmt.Sprintf(format, args...)})
+	r.problems = append(r.problems, &ParseError{Line: at.Start.Line, Message: fmt.Sprintf(format, args...), of: r.of})
 }
 
 // check records err, where it is one, without the words that every problem ends in.

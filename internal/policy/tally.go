@@ -43,9 +43,8 @@ func standOf(person Approver, ballots []ballot) stand {
 	return result
 }
 
-// tally counts persons for each need and sets the status.
-func (e *evaluation) tally() {
-	ballots := e.readBallots()
+// tally counts persons, by what they signed, for each need and sets the status.
+func (e *evaluation) tally(ballots map[string][]ballot) {
 	var counted, lapsed, withdrawn []stand
 	denied := false
 	for _, person := range e.document.Approvers {
