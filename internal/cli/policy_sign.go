@@ -22,7 +22,8 @@ import (
 const maxSignatures = signature.MaxBlocks * signature.MaxArmoured
 
 func (a *app) policyCommand() *cobra.Command {
-	return group("policy", "Sign and publish the policy", "", a.policySignCommand(), a.policyPublishCommand())
+	return group("policy", "Sign, publish, test and explain the policy", "",
+		a.policySignCommand(), a.policyPublishCommand(), a.policyTestCommand(), a.policyExplainCommand(), a.policyInputCommand())
 }
 
 func (a *app) policySignCommand() *cobra.Command {

@@ -211,7 +211,7 @@ func (r *approvalResource) planAfresh(plan *approvalModel, b built, t ticket, me
 	}
 	plan.Required = list(policy.Verdict{Needs: needs}.Required())
 	if t.Standing == standingOpen && covered == "" {
-		r.waiting(diags, b.request, needs, nil, memory)
+		r.waiting(diags, b.request, needs, r.onlyApplyKnows(b.request), memory)
 	}
 }
 
@@ -253,7 +253,7 @@ func needsNobody(ruling policy.Ruling) bool {
 			return false
 		}
 	}
-	return len(ruling.Requirements) > 0
+	return len(ruling.Requirements) > 0 && !ruling.AtApply
 }
 
 // needs says what the policy file asks for before anybody decided; false where

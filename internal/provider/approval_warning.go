@@ -75,6 +75,7 @@ func (r *approvalResource) stays(diags *diag.Diagnostics, t ticket, status polic
 		what = "was approved for use until " + nhi.FormatTime(end) + ", which has passed"
 	}
 	switch {
+	case status == policy.StatusPending && heldBack(diags, request, standing.Verdict):
 	case status == policy.StatusPending:
 		r.waiting(diags, request, standing.Verdict.Needs, reasons, memory)
 	case what != "":
