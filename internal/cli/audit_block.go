@@ -5,7 +5,7 @@ import (
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
 )
 
-// aboutBlock checks a signed block or lift in the chain of a grant, or, where
+// aboutBlock checks a signed block, lift or review in the chain of a grant, or, where
 // grant is empty, of an identity.
 func (v *audit) aboutBlock(chain ledger.Chain, entry ledger.Entry, signed nhi.SignedDecision, identity nhi.IdentityID, grant nhi.ApprovalID) {
 	decision, err := nhi.ParseDecision(signed.Text)
@@ -13,7 +13,8 @@ func (v *audit) aboutBlock(chain ledger.Chain, entry ledger.Entry, signed nhi.Si
 		v.fault(chain.Name, entry.Seq, "%s", err)
 		return
 	}
-	if decision.Verdict != nhi.VerdictBlock && decision.Verdict != nhi.VerdictLift {
+	review := decision.Verdict == nhi.VerdictReview && grant != ""
+	if decision.Verdict != nhi.VerdictBlock && decision.Verdict != nhi.VerdictLift && !review {
 		v.fault(chain.Name, entry.Seq, "a decision to %s has no place in this chain", decision.Verdict)
 		return
 	}

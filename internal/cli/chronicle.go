@@ -171,6 +171,7 @@ func (c *chronicle) request(body ledger.RequestBody, told *event) string {
 var did = map[nhi.Verdict]string{
 	nhi.VerdictApprove: "approved", nhi.VerdictDeny: "denied", nhi.VerdictWithdraw: "took back the decision on",
 	nhi.VerdictBlock: "blocked", nhi.VerdictLift: "lifted the block of",
+	nhi.VerdictReview: "reviewed",
 }
 
 func (c *chronicle) decision(body ledger.DecisionBody, told *event) string {

@@ -38,7 +38,7 @@ Ledger, policy and decisions come from nhi.hcl in this folder, or from flags.`,
 	root.AddCommand(
 		a.initCommand(), a.requestsCommand(), a.showCommand(), a.approveCommand(), a.denyCommand(), a.withdrawCommand(),
 		a.policyCommand(), a.rootCommand(), a.baseCommand(), a.verifyCommand(), a.witnessCommand(), a.logCommand(),
-		a.revokeCommand(), a.unblockCommand(), a.emergencyCommand(), a.sweepCommand(), a.orphansCommand(), a.rebuildCommand(),
+		a.revokeCommand(), a.unblockCommand(), a.emergencyCommand(), a.reviewCommand(), a.sweepCommand(), a.orphansCommand(), a.rebuildCommand(),
 	)
 	return root
 }

@@ -152,21 +152,27 @@ func (e *Engine) RecordLift(ctx context.Context, block Blocked, signed nhi.Signe
 	if err != nil {
 		return 0, err
 	}
-	book, err := e.Book()
-	if err != nil {
-		return 0, err
-	}
 	bodies := []ledger.Body{ledger.DecisionBody{SignedDecision: signed}}
 	if lift := block.With(signed); lift.Lifted {
 		bodies = append(bodies, ledger.LiftBody{By: joined(lift.By), Reason: "for " + string(request.Approval)})
 	}
+	return e.appendBehind(ctx, block.Chain, decision.Head, bodies...)
+}
+
+// appendBehind appends bodies to a chain that goes on from head, and returns
+// the number of the first. ErrShortened where the chain does not.
+func (e *Engine) appendBehind(ctx context.Context, name string, head nhi.Head, bodies ...ledger.Body) (uint64, error) {
+	book, err := e.Book()
+	if err != nil {
+		return 0, err
+	}
 	const tries = 50
 	for range tries {
-		chain, err := book.Read(ctx, block.Chain)
+		chain, err := book.Read(ctx, name)
 		if err != nil {
 			return 0, err
 		}
-		if err := follows(chain, decision.Head); err != nil {
+		if err := follows(chain, head); err != nil {
 			return 0, err
 		}
 		grown, err := book.Append(ctx, chain, bodies...)
@@ -177,5 +183,5 @@ func (e *Engine) RecordLift(ctx context.Context, block Blocked, signed nhi.Signe
 			return 0, err
 		}
 	}
-	return 0, fmt.Errorf("%s: %w", block.Chain, ErrOvertaken)
+	return 0, fmt.Errorf("%s: %w", name, ErrOvertaken)
 }

@@ -228,6 +228,7 @@ func (r *Record) use(use ledger.UseBody) {
 	if use.Activation > 0 {
 		r.Activation = use.Activation
 	}
+	r.usedAt = use.Epoch
 	r.Trigger, r.Holder = r.intent.Trigger, r.intent.Holder
 	maps.Copy(r.Used, nonces(r.intent.Targets))
 	r.IdentitySeen = r.intent.Heads[ledger.IdentityChain(r.Grant.Identity())].Seq

@@ -136,6 +136,10 @@ func (e *Engine) leased(ctx context.Context, lease Lease) (Record, time.Time, er
 	if why, err := e.unvouched(op.record); why != "" || err != nil {
 		return op.record, now, errors.Join(fmt.Errorf("the grant gives nothing (%s): %w", why, nhi.ErrEnded), err)
 	}
+	document, _, _ := e.PolicyInForce(ctx) // one that cannot be read ends nothing
+	if why := e.reviewEnds(ctx, document, op.record, now); why != "" {
+		return op.record, now, fmt.Errorf("%s: %w", why, nhi.ErrEnded)
+	}
 	return op.record, now, nil
 }
 

@@ -179,6 +179,9 @@ func (e *Engine) lookAtPolicy(view *View, facts *Facts, record Record) {
 	if len(view.Forbidden) > 0 && view.Standing.Policy.OnForbidden == policy.ForbiddenRevoke && facts.Ended == "" {
 		facts.Ended = "the policy forbids it now: " + view.Forbidden[0]
 	}
+	if review := view.Standing.Review; review.Overdue(facts.Now) && facts.Ended == "" {
+		facts.Ended = overdueReview(review)
+	}
 }
 
 // forbidden says in words what of the request in force the policy does not

@@ -82,6 +82,7 @@ type Record struct {
 	intent ledger.IntentBody // the last one
 	acting uint64            // its number; 0 where it waits in the spool
 	before *Record           // what stood before an activation over a live grant
+	usedAt uint64            // number of the intent of the activation in force, or last in force
 	refund nhi.Digest        // the request whose use is given back once an undo is verified
 	// triggers are those of the activations begun, by number of the intent, and
 	// triggered those that were used, by request.

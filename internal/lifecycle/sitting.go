@@ -127,6 +127,7 @@ func (s *Sitting) over(ctx context.Context, request nhi.Request, text string, ch
 	}
 	standing.fresh = unrecorded(chain, s.files[request.Approval])
 	s.engine.judge(&standing, request, text, record, trigger)
+	standing.reviewed(record)
 	standing.lift(record.blocks(identities), request, text)
 	return standing, nil
 }

@@ -35,6 +35,10 @@ type Standing struct {
 	// value of the trigger, whether or not it may for this one.
 	Again bool
 	trust Trust
+	// Review is what the rules ask for after the activation in force, or last
+	// in force: who has to review it, and who did.
+	Review policy.ReviewState
+	review func([]nhi.SignedDecision) policy.ReviewState
 	// chains are those chains, approval is the name of the approval's, and
 	// fresh are the decisions from files that it does not hold yet.
 	chains   map[string]ledger.Chain
@@ -172,16 +176,7 @@ func mustText(request nhi.Request) string {
 }
 
 func (s *Standing) evaluate(request nhi.Request, text string) policy.Verdict {
-	chain := s.chains[s.approval]
-	return s.Policy.Evaluate(policy.Input{
-		Request:   request,
-		Text:      text,
-		Asked:     askedIn(chain, text),
-		Decisions: append(decisionsIn(chain), s.fresh...),
-		HashAt:    chain.HashAt,
-		Now:       s.Now,
-		Since:     s.trust.Base.Time,
-	})
+	return s.Policy.Evaluate(s.Input(request, text))
 }
 
 // follows holds where every chain that this rests on goes on from the end that

@@ -165,7 +165,7 @@ func (s *sweeper) ended(ctx context.Context, op *operation, now time.Time) (stri
 	if reasons := forbidden(s.policy, op.record); len(reasons) > 0 && s.policy.OnForbidden == policy.ForbiddenRevoke {
 		return "the policy forbids it now: " + reasons[0], nil
 	}
-	return "", nil
+	return s.engine.reviewEnds(ctx, s.policy, op.record, now), nil
 }
 
 // alive says whether a run that has begun something may still be at it. With

@@ -48,7 +48,7 @@ func (r *Ruling) limit(q *inquiry, rule Rule, key string, access nhi.Access) {
 	if term := q.facts.Request.Term; first && rule.MaxTerms > 0 && term > rule.MaxTerms {
 		r.deny("", FieldTerm, "this would be renewal %d, and rule %q allows %d: ask under another name", term-1, rule.Name, rule.MaxTerms-1)
 	}
-	r.AtApply = r.AtApply || len(rule.Windows) > 0
+	r.AtApply = r.AtApply || len(rule.Windows) > 0 || len(rule.Reviews) > 0 // an overdue one holds back
 	for _, condition := range rule.Conditions {
 		if condition.late {
 			r.AtApply = true

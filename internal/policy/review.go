@@ -103,6 +103,11 @@ func (d *Document) Review(in Input, activation Activation) ReviewState {
 	return state
 }
 
+// AsksReview says whether a rule that decides the request asks for a review.
+func (d *Document) AsksReview(request nhi.Request) bool {
+	return slices.ContainsFunc(d.Rule(request).decided, func(one decided) bool { return len(one.rule.Reviews) > 0 })
+}
+
 // count counts a person's review for every need of a group of theirs.
 func (s *ReviewState) count(person Approver) {
 	counted := false

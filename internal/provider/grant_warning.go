@@ -45,6 +45,9 @@ func restWarning(state grantModel, view lifecycle.View, diags *diag.Diagnostics)
 	if view.Standing != nil && view.Standing.Again {
 		again = "To have access again, set a new value of trigger."
 	}
+	if !state.Active.ValueBool() {
+		reviewMissing(diags, id, view)
+	}
 	spent := view.Standing != nil && view.Standing.Status == lifecycle.Spent
 	switch status := lifecycle.Status(state.Status.ValueString()); {
 	case status == lifecycle.Revoked && view.Blocked != "":
@@ -77,6 +80,7 @@ func liveWarnings(state grantModel, memory grantMemory, view lifecycle.View, dia
 			"%s: %s.\nApply puts back what was approved, until %s. If the change was meant, ask for less access, or set enabled = false on the identity.",
 			id, strings.Join(view.Findings, "; "), state.ExpiresAt.ValueString()))
 	}
+	reviewMissing(diags, id, view)
 	if len(view.Forbidden) > 0 && view.Status != lifecycle.Ended {
 		diags.AddAttributeWarning(path.Root("status"), "The policy forbids what is active",
 			fmt.Sprintf("%s runs on until %s, although the policy would not allow it today: %s. It cannot be extended. To end it now: nhi revoke %s",

@@ -146,6 +146,7 @@ func (p *Provider) DataSources(context.Context) []func() datasource.DataSource {
 		func() datasource.DataSource { return &viewSource{viewKind: identityView()} },
 		func() datasource.DataSource { return &viewSource{viewKind: approvalView()} },
 		func() datasource.DataSource { return &viewSource{viewKind: grantView()} },
+		func() datasource.DataSource { return &viewSource{viewKind: decisionView()} },
 	}
 }
 
