@@ -22,13 +22,19 @@ func (w *world) halt(e *Engine, h Halt) Halted {
 // lift returns a person's signed lift of the block at the end of a chain.
 func (w *world) lift(who, text, chain string) nhi.SignedDecision {
 	w.t.Helper()
+	return w.word(who, nhi.VerdictLift, text, chain)
+}
+
+// word returns a person's signed verdict on what ended or began in a chain.
+func (w *world) word(who string, verdict nhi.Verdict, text, chain string) nhi.SignedDecision {
+	w.t.Helper()
 	read, err := w.book.Read(w.t.Context(), chain)
 	must(w.t, err)
 	request, err := nhi.ParseRequest(text)
 	must(w.t, err)
 	now := w.clock()
 	decided, err := nhi.Decision{
-		Verdict: nhi.VerdictLift, Justification: "fixed", Requester: "eve@example.com", PolicyVersion: 1, PolicyDigest: nhi.DigestOf("policy"),
+		Verdict: verdict, Justification: "fixed", Requester: "eve@example.com", PolicyVersion: 1, PolicyDigest: nhi.DigestOf("policy"),
 		SignedAt: now, ActivateBefore: now.Add(24 * time.Hour), NotAfter: now.Add(24*time.Hour + request.TTL), Head: read.Head(), Request: text,
 	}.Text()
 	must(w.t, err)
