@@ -1,0 +1,1 @@
+nhi policy test --file policy.hcl
