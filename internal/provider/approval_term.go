@@ -88,7 +88,8 @@ func (r *approvalResource) recallTerms(ctx context.Context, state approvalModel,
 }
 
 // renewalDue says whether the next term is to be asked for: the term in force
-// is this request's, ends within that time, and the identity outlives it.
+// is this request's, ends within that time, the identity outlives it, and the policy
+// allows a term more.
 func renewalDue(record lifecycle.Record, standing lifecycle.Standing, text string, before time.Duration) bool {
 	request, err := nhi.ParseRequest(text)
 	if err != nil || record.Held != nhi.DigestOf(text) || !request.ReusableUntil.IsZero() {
@@ -96,7 +97,7 @@ func renewalDue(record lifecycle.Record, standing lifecycle.Standing, text strin
 	}
 	end := standing.Identity.ExpiresAt
 	outlives := end.IsZero() || end.After(record.ExpiresAt)
-	return standing.Identity.Status == nhi.IdentityActive && outlives &&
+	return standing.Identity.Status == nhi.IdentityActive && outlives && !lastTerm(standing.Policy, request) &&
 		!standing.Now.IsZero() && !standing.Now.Before(record.ExpiresAt.Add(-before))
 }
 
