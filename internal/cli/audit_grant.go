@@ -111,6 +111,9 @@ func (v *audit) backed(ctx context.Context, a activation, id nhi.ApprovalID, use
 		v.fault(a.chain.Name, a.at, "%s", err)
 	case verdict.Status == policy.StatusApproved:
 		v.counted(a, verdict, used)
+	case verdict.HeldBack(): // by the time of its entry, or by a proof that is not on record
+		v.note(a.chain.Name, a.at, "it was approved, and the record does not show that nothing held it back: %s", strings.Join(verdict.Held, "; "))
+		v.counted(a, verdict, used)
 	case !v.covered(a, document, approval, verdict):
 		v.fault(a.chain.Name, a.at, "activation %d was not approved when it was begun (%s): %s",
 			a.use.Activation, verdict.Status, strings.Join(verdict.Reasons, "; "))

@@ -181,7 +181,7 @@ func (p petition) waits() bool {
 	}
 	switch p.standing.Status {
 	case policy.StatusPending, policy.StatusLapsed, policy.StatusWithdrawn:
-		return len(p.standing.Verdict.Held) == 0 || missing(p.standing.Verdict.Needs) != ""
+		return !p.standing.Verdict.HeldBack()
 	default:
 		return false
 	}

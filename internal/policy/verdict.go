@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
@@ -145,6 +146,15 @@ type Verdict struct {
 	// Seen is how much of the approval's chain everybody counted has seen, in
 	// entries; zero where nobody is counted.
 	Seen uint64
+}
+
+// HeldBack says that everybody who was asked approved, no one denies it, and
+// only what Held says is in the way.
+func (v Verdict) HeldBack() bool {
+	if v.Status != StatusPending || len(v.Held) == 0 {
+		return false
+	}
+	return !slices.ContainsFunc(v.Needs, func(need Need) bool { return len(need.Have) < need.Want })
 }
 
 // Required says what is needed, one line for each rule and group.

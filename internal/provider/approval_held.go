@@ -15,13 +15,8 @@ import (
 // heldBack warns of a request that nobody has to decide on any more, and that
 // may not be activated now or from here; false where it is not such a one.
 func heldBack(diags *diag.Diagnostics, request nhi.Request, verdict policy.Verdict) bool {
-	if len(verdict.Held) == 0 {
-		return false
-	}
-	for _, need := range verdict.Needs {
-		if len(need.Have) < need.Want {
-			return false // a decision is missing too, and the reasons stand beside that
-		}
+	if !verdict.HeldBack() {
+		return false // where a decision is missing too, the reasons stand beside that
 	}
 	diags.AddAttributeWarning(path.Root("status"), "Approved, and held back",
 		fmt.Sprintf("%s needs no more decision, and may not be activated now and from here: %s.\nA later plan shows the activation, once nothing holds it back.",
