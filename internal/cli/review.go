@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/crypto/ssh"
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/signature"
@@ -91,15 +92,24 @@ func (a *app) signReview(ctx context.Context, name string, flags reviewFlags) er
 	if err != nil {
 		return err
 	}
-	list, err := nhi.DecisionList([]string{text})
+	signed, err := signAlone(signer, text)
 	if err != nil {
 		return err
 	}
+	return a.recordReview(ctx, p, person.Name, signed)
+}
+
+// signAlone signs a list of one decision text.
+func signAlone(signer ssh.Signer, text string) (nhi.SignedDecision, error) {
+	list, err := nhi.DecisionList([]string{text})
+	if err != nil {
+		return nhi.SignedDecision{}, err
+	}
 	made, err := signature.Sign(signer, signature.NamespaceDecision, list)
 	if err != nil {
-		return fmt.Errorf("sign: %w", err)
+		return nhi.SignedDecision{}, fmt.Errorf("sign: %w", err)
 	}
-	return a.recordReview(ctx, p, person.Name, nhi.SignedDecision{Text: text, List: list, Signature: made})
+	return nhi.SignedDecision{Text: text, List: list, Signature: made}, nil
 }
 
 // showReview shows what is about to be reviewed.
