@@ -128,9 +128,8 @@ func TestAConditionErrorNeverAllows(t *testing.T) {
 		if rapid.Bool().Draw(t, "no approval") {
 			more = strings.ReplaceAll(more, oneOfSecurity, `approval = "no approval needed"`)
 		}
-		later := strings.TrimPrefix(drawPolicy(t), classes(""))
-		later = later[strings.Index(later, "rule \"rule 0\""):]
-		document, err := policy.Parse([]byte(classes(rule("first", more) + later)))
+		_, later, _ := strings.Cut(drawPolicy(t), `rule "rule 0"`)
+		document, err := policy.Parse([]byte(classes(rule("first", more) + `rule "rule 0"` + later)))
 		if err != nil {
 			t.Skip("a policy that can never be met")
 		}

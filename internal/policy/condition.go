@@ -8,7 +8,7 @@ import (
 	"sync"
 
 	"cel.dev/cel-go/cel"
-	"cel.dev/cel-go/checker"
+	"cel.dev/cel-go/common/cost"
 	"cel.dev/cel-go/ext"
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
@@ -108,8 +108,8 @@ func firstLine(text string) string {
 // sizes tells the cost estimate how large the facts may be.
 type sizes struct{}
 
-// EstimateSize implements checker.CostEstimator.
-func (sizes) EstimateSize(element checker.AstNode) *checker.SizeEstimate {
+// EstimateSize implements cost.Estimator.
+func (sizes) EstimateSize(element cost.AstNode) *cost.SizeEstimate {
 	longest := uint64(nhi.MaxText)
 	path := strings.Join(element.Path(), ".")
 	switch {
@@ -120,11 +120,11 @@ func (sizes) EstimateSize(element checker.AstNode) *checker.SizeEstimate {
 	case strings.HasSuffix(path, "claims"):
 		longest = maxClaims
 	}
-	return &checker.SizeEstimate{Min: 0, Max: longest}
+	return &cost.SizeEstimate{Min: 0, Max: longest}
 }
 
-// EstimateCallCost implements checker.CostEstimator: as CEL has it.
-func (sizes) EstimateCallCost(string, string, *checker.AstNode, []checker.AstNode) *checker.CallEstimate {
+// EstimateCallCost implements cost.Estimator: as CEL has it.
+func (sizes) EstimateCallCost(string, string, *cost.AstNode, []cost.AstNode) *cost.CallEstimate {
 	return nil
 }
 
@@ -149,11 +149,11 @@ func (q *inquiry) holds(e Expression, access AccessFacts) error {
 		given["requester"], given["runner"], given["now"] = q.facts.Requester, q.facts.Runner, q.facts.Now
 	}
 	result, details, err := e.program.Eval(given)
-	cost := uint64(maxCost)
+	spent := uint64(maxCost) // where it is not known
 	if details != nil && details.ActualCost() != nil {
-		cost = *details.ActualCost()
+		spent = *details.ActualCost()
 	}
-	q.spent += cost
+	q.spent += spent
 	if err != nil {
 		return fmt.Errorf("it cannot be evaluated: %.200s", err.Error())
 	}
