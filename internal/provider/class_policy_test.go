@@ -55,13 +55,12 @@ func TestPolicyClasses(t *testing.T) {
 	version := 0
 	rules := func(text string) {
 		version++
-		w.policy(version, "", text)
-		// Ana is in both groups, and somebody has a token; ben is in none.
+		// Ana is in both groups, somebody has a token, and ben is in none.
+		w.policy(version, "", text+fmt.Sprintf("approver \"tok@example.com\" {\n keys = [%q]\n groups = [\"security\", \"data\", \"review\"]\n}\n", hardwareKey))
 		source := w.read("policy.hcl")
 		source = regroup(source, ana, `"security", "data"`)
 		source = regroup(source, ben, "")
 		source = regroup(source, cyd, `"data", "review"`)
-		source += fmt.Sprintf("approver \"tok@example.com\" {\n keys = [%q]\n groups = [\"security\", \"data\"]\n}\n", hardwareKey)
 		w.signPolicy(source)
 	}
 	rules(classRule("a", oneOfSecurity))
