@@ -59,7 +59,7 @@ func TestSchema(t *testing.T) {
 	for _, diagnostic := range response.Diagnostics {
 		t.Errorf("%s: %s", diagnostic.Summary, diagnostic.Detail)
 	}
-	if len(response.ResourceSchemas) != 3 || len(response.DataSourceSchemas) != 3 || len(response.EphemeralResourceSchemas) != 1 {
+	if len(response.ResourceSchemas) != 3 || len(response.DataSourceSchemas) != 4 || len(response.EphemeralResourceSchemas) != 1 {
 		t.Errorf("%d resources, %d data sources, %d ephemeral resources", len(response.ResourceSchemas), len(response.DataSourceSchemas), len(response.EphemeralResourceSchemas))
 	}
 }
