@@ -87,8 +87,8 @@ func TestUsageErrors(t *testing.T) {
 func TestAGroupOfCommandsIsNoCommand(t *testing.T) {
 	t.Parallel()
 	var out, errs strings.Builder
-	code := cli.Run(context.Background(), []string{"policy", "test"}, cli.Options{Out: &out, Err: &errs})
-	if code != cli.ExitUsage || !strings.Contains(errs.String(), `unknown command "test" for "nhi policy"`) {
+	code := cli.Run(context.Background(), []string{"policy", "frobnicate"}, cli.Options{Out: &out, Err: &errs})
+	if code != cli.ExitUsage || !strings.Contains(errs.String(), `unknown command "frobnicate" for "nhi policy"`) {
 		t.Errorf("exit %d: %s", code, errs.String())
 	}
 }
