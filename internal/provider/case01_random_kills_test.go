@@ -43,6 +43,7 @@ type tally struct {
 // orphan, nothing lost, and nobody is asked again.
 func TestCase01KilledAtRandom(t *testing.T) {
 	t.Parallel()
+	_, _, _ = testserver.SSHD(t, testserver.SSHDOptions{}), testserver.Postgres(t), testserver.Vault(t) // or skipped as a whole
 	rounds := 2
 	if text := os.Getenv(roundsVariable); text != "" {
 		var err error
