@@ -195,7 +195,7 @@ func (f *foundation) buildIn(ctx context.Context, stage string) (err error) {
 	if f.ledger.named() { // it stays, whatever comes
 		defer func() {
 			if err != nil {
-				err = fmt.Errorf("the ledger %s was made, and then this failed; it holds nothing yet: %w", f.ledgerID, err)
+				err = fmt.Errorf("the ledger %s was made, and then this failed; it holds a trust root, and at most the first policy: %w", f.ledgerID, err)
 			}
 		}()
 	}

@@ -20,11 +20,7 @@ func systemAttributes(kinds []connector.Kind) map[string]provider.Attribute {
 		if kind.Endpoint == nil {
 			continue
 		}
-		fields := map[string]provider.Attribute{}
-		for _, field := range kind.Settings {
-			fields[field.Name] = settingAttribute(field)
-		}
-		attributes[kind.Name] = provider.SingleNestedAttribute{Optional: true, MarkdownDescription: kind.Description, Attributes: fields}
+		attributes[kind.Name] = settingsBlock(kind.Description, kind.Settings)
 	}
 	return attributes
 }
@@ -34,13 +30,18 @@ func systemAttributes(kinds []connector.Kind) map[string]provider.Attribute {
 func ledgerAttributes(kinds []ledger.Kind) map[string]provider.Attribute {
 	attributes := map[string]provider.Attribute{}
 	for _, kind := range kinds {
-		fields := map[string]provider.Attribute{}
-		for _, field := range kind.Settings {
-			fields[field.Name] = settingAttribute(field)
-		}
-		attributes[kind.Name] = provider.SingleNestedAttribute{Optional: true, MarkdownDescription: kind.Description, Attributes: fields}
+		attributes[kind.Name] = settingsBlock(kind.Description, kind.Settings)
 	}
 	return attributes
+}
+
+// settingsBlock is the optional block of one kind, of systems and ledgers alike.
+func settingsBlock(about string, settings []setting.Field) provider.SingleNestedAttribute {
+	fields := map[string]provider.Attribute{}
+	for _, field := range settings {
+		fields[field.Name] = settingAttribute(field)
+	}
+	return provider.SingleNestedAttribute{Optional: true, MarkdownDescription: about, Attributes: fields}
 }
 
 func settingAttribute(field setting.Field) provider.Attribute {
