@@ -64,7 +64,8 @@ func run(plan Plan) (Outcome, error) {
 	}
 	pid, err := syscall.ForkExec(plan.Args[0], plan.Args, &syscall.ProcAttr{
 		Env: plan.Env, Files: []uintptr{null.Fd(), stdout.Fd(), stderr.Fd()},
-		Sys: &syscall.SysProcAttr{Ptrace: true, Pdeathsig: syscall.SIGKILL},
+		// The group is what next waits for.
+		Sys: &syscall.SysProcAttr{Ptrace: true, Setpgid: true, Pdeathsig: syscall.SIGKILL},
 	})
 	_, _ = stdout.Close(), stderr.Close()
 	if err != nil {
@@ -125,11 +126,13 @@ func (t *tracer) trace() error {
 }
 
 // next waits for a thread to stop, and returns it with the signal to give it;
-// thread 0 when the program has ended.
+// thread 0 when the program has ended. It waits for the program's own process
+// group: before it became the tracer, this thread may have started programs
+// that others wait for.
 func (t *tracer) next() (thread, signal int, err error) {
 	for {
 		var status syscall.WaitStatus
-		thread, err := wait(-1, &status)
+		thread, err := wait(-t.pid, &status)
 		switch {
 		case err != nil:
 			return 0, 0, fmt.Errorf("wait: %w", err)
