@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/durable"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/policy"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/signature"
@@ -63,7 +64,7 @@ func (a *app) basePropose(ctx context.Context, reason, out string) error {
 	if err != nil {
 		return err
 	}
-	if err := createFile(out, []byte(text)); errors.Is(err, fs.ErrExist) {
+	if err := durable.CreateFile(out, []byte(text), fileMode); errors.Is(err, fs.ErrExist) {
 		return usage("%s is there already, and is not replaced", out)
 	} else if err != nil {
 		return err

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/durable"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/ledger"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/lifecycle"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
@@ -147,7 +148,7 @@ func writeDecision(folder string, b ballot) (string, error) {
 	}
 	data := b.signed.File()
 	path := filepath.Join(folder, fileName(b.approval, nhi.DigestOf(data))+lifecycle.DecisionSuffix)
-	err := createFile(path, []byte(data))
+	err := durable.CreateFile(path, []byte(data), fileMode)
 	if errors.Is(err, fs.ErrExist) {
 		return path, nil // the name follows from the bytes
 	}

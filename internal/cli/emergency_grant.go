@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/durable"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/lifecycle"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/policy"
@@ -168,11 +169,11 @@ func (a *app) handOut(issued map[string]map[string]string, out string) error {
 	if err != nil {
 		return fmt.Errorf("credentials: %w", err)
 	}
-	staged, err := stage(out, append(data, '\n'), secretMode)
+	staged, err := durable.Stage(out, append(data, '\n'), secretMode)
 	if err != nil {
 		return err
 	}
-	if err := settle(staged, out); errors.Is(err, fs.ErrExist) {
+	if err := durable.Settle(staged, out); errors.Is(err, fs.ErrExist) {
 		return usage("%s is there already, and is not replaced", out)
 	} else if err != nil {
 		return err

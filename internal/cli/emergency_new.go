@@ -12,6 +12,7 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/spf13/cobra"
 
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/durable"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/setting"
 )
@@ -79,7 +80,7 @@ func (a *app) emergencyNew(flags emergencyFlags) error {
 	if err := d.engine.Systems.CheckAccess(emergency.Access); err != nil {
 		return err
 	}
-	if err := createFile(flags.out, []byte(text)); errors.Is(err, fs.ErrExist) {
+	if err := durable.CreateFile(flags.out, []byte(text), fileMode); errors.Is(err, fs.ErrExist) {
 		return usage("%s is there already, and is not replaced", flags.out)
 	} else if err != nil {
 		return err

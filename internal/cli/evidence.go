@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/durable"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/ledger"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/lifecycle"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
@@ -266,7 +267,7 @@ func (a *app) keep(ctx context.Context, text string, flags evidenceFlags) error 
 		if file.data == "" {
 			continue
 		}
-		if err := createFile(file.path, []byte(file.data)); errors.Is(err, fs.ErrExist) {
+		if err := durable.CreateFile(file.path, []byte(file.data), fileMode); errors.Is(err, fs.ErrExist) {
 			return usage("%s is there already, and is not replaced", file.path)
 		} else if err != nil {
 			return err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/durable"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/ledger"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/lifecycle"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
@@ -33,7 +34,7 @@ func (a *app) export(ctx context.Context, d *desk, id nhi.ApprovalID, path strin
 		_, err := a.Out.Write(data)
 		return err
 	}
-	if err := writeFile(path, data, fileMode); err != nil {
+	if err := durable.WriteFile(path, data, fileMode); err != nil {
 		return err
 	}
 	page := a.page()

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/durable"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/ledger"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/policy"
@@ -221,9 +222,9 @@ func (f *foundation) buildIn(ctx context.Context, stage string) (err error) {
 		}
 	}
 	return errors.Join(
-		writeFile(filepath.Join(stage, policyName), source, fileMode),
-		writeFile(filepath.Join(stage, policyName+".sig"), []byte(signatures), fileMode),
-		writeFile(filepath.Join(stage, configName), f.configuration(), fileMode))
+		durable.WriteFile(filepath.Join(stage, policyName), source, fileMode),
+		durable.WriteFile(filepath.Join(stage, policyName+".sig"), []byte(signatures), fileMode),
+		durable.WriteFile(filepath.Join(stage, configName), f.configuration(), fileMode))
 }
 
 // sign signs the policy with the keys at hand, and notes whether that is enough.
@@ -246,7 +247,7 @@ func (f *foundation) place(stage string) error {
 	for _, name := range f.names() {
 		from, to := filepath.Join(stage, name), filepath.Join(f.dir, name)
 		if name != ledgerName {
-			if err := settle(from, to); err != nil {
+			if err := durable.Settle(from, to); err != nil {
 				return fmt.Errorf("%s: %w", to, err)
 			}
 			continue
@@ -258,5 +259,5 @@ func (f *foundation) place(stage string) error {
 			return err
 		}
 	}
-	return syncFolder(f.dir)
+	return durable.SyncFolder(f.dir)
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/durable"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/lifecycle"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/setting"
@@ -36,7 +37,7 @@ func (a *app) generate(strays []lifecycle.Stray, folder string) (string, error) 
 		return "", err
 	}
 	path := filepath.Join(folder, generatedName)
-	err := createFile(path, a.terraform(strays))
+	err := durable.CreateFile(path, a.terraform(strays), fileMode)
 	if errors.Is(err, fs.ErrExist) {
 		return "", usage("%s is there already, and is not replaced", path)
 	}

@@ -2,10 +2,6 @@ package cli
 
 import (
 	"encoding/json"
-	"errors"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -63,29 +59,6 @@ func TestFileName(t *testing.T) {
 		if strings.ContainsAny(name, `/\:.`) || len(name) > 200 || name == fileName(id, nhi.DigestOf("y")) {
 			t.Errorf("the file of %q is %q", id, name)
 		}
-	}
-}
-
-func TestCreateFileNeverReplaces(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	path := filepath.Join(dir, "file")
-	if err := createFile(path, []byte("one")); err != nil {
-		t.Fatal(err)
-	}
-	if err := createFile(path, []byte("two")); !errors.Is(err, fs.ErrExist) {
-		t.Errorf("the error is %v", err)
-	}
-	data, err := os.ReadFile(path)
-	if err != nil || string(data) != "one" {
-		t.Errorf("the file holds %q, %v", data, err)
-	}
-	if err := writeFile(path, []byte("three"), fileMode); err != nil {
-		t.Fatal(err)
-	}
-	entries, err := os.ReadDir(dir)
-	if err != nil || len(entries) != 1 {
-		t.Errorf("something was left behind: %v, %v", entries, err)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/durable"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/lifecycle"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
 )
@@ -43,5 +44,5 @@ func (a *app) addPin(pin nhi.Digest, ledgerID string) error {
 		text += "\n"
 	}
 	text += fmt.Sprintf("%s # ledger %s\n", pin, ledgerID)
-	return writeFile(path, []byte(text), secretMode)
+	return durable.WriteFile(path, []byte(text), secretMode)
 }

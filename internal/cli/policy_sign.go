@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/crypto/ssh"
 
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/durable"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/ledger"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/lifecycle"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
@@ -175,7 +176,7 @@ func (a *app) addBlock(path, namespace string, source []byte, signer ssh.Signer)
 		return "", usage("%s.sig holds more than %d signatures", path, signature.MaxBlocks)
 	}
 	signed := strings.Join(kept, "")
-	return signed, writeFile(path+".sig", []byte(signed), fileMode)
+	return signed, durable.WriteFile(path+".sig", []byte(signed), fileMode)
 }
 
 func (a *app) reportSigned(ctx context.Context, d *desk, document *policy.Document, root nhi.Root, signed string, publish bool) error {

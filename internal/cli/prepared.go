@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/durable"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/signature"
 )
@@ -39,12 +40,12 @@ func (a *app) prepare(verdict nhi.Verdict, ballots []ballot, folder string) erro
 	}
 	for _, b := range ballots {
 		path := filepath.Join(folder, fileName(b.approval, nhi.DigestOf(b.decision))+textSuffix)
-		if err := createFile(path, []byte(b.decision)); err != nil {
+		if err := durable.CreateFile(path, []byte(b.decision), fileMode); err != nil {
 			return err
 		}
 	}
 	path := filepath.Join(folder, listName)
-	if err := createFile(path, []byte(listed)); err != nil {
+	if err := durable.CreateFile(path, []byte(listed), fileMode); err != nil {
 		return err
 	}
 	p := a.page()

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/crypto/ssh"
 
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/durable"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/lifecycle"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/policy"
@@ -75,7 +76,7 @@ func (a *app) rootPropose(paths []string, threshold int, out string) error {
 	if err != nil {
 		return err
 	}
-	if err := createFile(out, []byte(text)); errors.Is(err, fs.ErrExist) {
+	if err := durable.CreateFile(out, []byte(text), fileMode); errors.Is(err, fs.ErrExist) {
 		return usage("%s is there already, and is not replaced", out)
 	} else if err != nil {
 		return err

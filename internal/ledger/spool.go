@@ -8,17 +8,20 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/durable"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
 )
 
 // spoolSuffix ends the name of every complete record.
 const spoolSuffix = ".json"
+
+// recordMode says who may look at a record: the owner.
+const recordMode = 0o600
 
 // Spool keeps records that could not be written while the ledger was away, or
 // while a chain of it was broken: a removal never waits for its record. Each
@@ -49,10 +52,10 @@ func (s *Spool) put(name, chain string, bodies []Body) error {
 	if err != nil {
 		return fmt.Errorf("spool: %w", err)
 	}
-	if err := makeDir(s.dir()); err != nil {
+	if err := durable.MakeFolder(s.dir()); err != nil {
 		return fmt.Errorf("spool: %w", err)
 	}
-	if err := writeDurably(s.dir(), name, data); err != nil {
+	if err := durable.WriteFile(filepath.Join(s.dir(), name), data, recordMode); err != nil {
 		return fmt.Errorf("spool: %w", err)
 	}
 	return nil
@@ -89,25 +92,6 @@ func (s *Spool) Bodies(chain string) ([]Body, error) {
 }
 
 func (s *Spool) dir() string { return filepath.Join(s.parent, s.ledger) }
-
-// makeDir makes a folder and those above it, and makes their names durable.
-func makeDir(path string) error {
-	const ownerOnly = 0o700
-	if _, err := os.Stat(path); err == nil {
-		return nil
-	}
-	err := os.Mkdir(path, ownerOnly)
-	if errors.Is(err, fs.ErrNotExist) {
-		if err := makeDir(filepath.Dir(path)); err != nil {
-			return err
-		}
-		err = os.Mkdir(path, ownerOnly)
-	}
-	if err != nil && !errors.Is(err, fs.ErrExist) { // another process was faster
-		return err
-	}
-	return syncDir(filepath.Dir(path))
-}
 
 // names returns the complete records, oldest first.
 func (s *Spool) names() ([]string, error) {
@@ -150,40 +134,4 @@ func (s *Spool) name() string {
 	random := make([]byte, 8)
 	_, _ = rand.Read(random) // never fails, by its own documentation
 	return now.Format(nameTime) + "-" + hex.EncodeToString(random) + spoolSuffix
-}
-
-// writeDurably makes a file that is there whole or not at all, also after a
-// crash: a temporary file, its sync, its new name, and the folder's sync.
-func writeDurably(dir, name string, data []byte) (err error) {
-	file, err := os.CreateTemp(dir, "put-*.tmp") // 0600
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(file.Name())
-		}
-	}()
-	if _, err = file.Write(data); err == nil {
-		err = file.Sync()
-	}
-	if err = errors.Join(err, file.Close()); err != nil {
-		return err
-	}
-	if err = os.Rename(file.Name(), filepath.Join(dir, name)); err != nil {
-		return err
-	}
-	return syncDir(dir)
-}
-
-// syncDir makes the names in a folder durable. Windows has no such call.
-func syncDir(dir string) error {
-	if runtime.GOOS == "windows" {
-		return nil
-	}
-	file, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(file.Sync(), file.Close())
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/durable"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
 )
 
@@ -28,19 +29,14 @@ func (s *Spool) NoteNew(name string, data []byte) error {
 	if err != nil {
 		return err
 	}
-	if err := makeDir(filepath.Dir(path)); err != nil {
+	if err := durable.MakeFolder(filepath.Dir(path)); err != nil {
 		return fmt.Errorf("spool: %w", err)
 	}
-	const ownerOnly = 0o600
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, ownerOnly)
+	err = durable.CreateFile(path, data, recordMode)
 	if errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("spool: %s: %w", path, ErrNoted)
 	}
 	if err != nil {
-		return fmt.Errorf("spool: %w", err)
-	}
-	_, err = file.Write(data)
-	if err = errors.Join(err, file.Sync(), file.Close(), syncDir(filepath.Dir(path))); err != nil {
 		return fmt.Errorf("spool: %w", err)
 	}
 	return nil
@@ -52,7 +48,7 @@ func (s *Spool) Note(name string, data []byte) error {
 	if err != nil {
 		return err
 	}
-	if err := writeDurably(filepath.Dir(path), filepath.Base(path), data); err != nil {
+	if err := durable.WriteFile(path, data, recordMode); err != nil {
 		return fmt.Errorf("spool: %w", err)
 	}
 	return nil

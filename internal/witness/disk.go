@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/mod/sumdb/note"
 
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/durable"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
 )
 
@@ -69,7 +70,7 @@ func Create(path, ledger string, now time.Time) (*Disk, error) {
 	if d.signer, err = signerOf(private, public); err != nil {
 		return nil, err
 	}
-	if err := writeFile(filepath.Join(staged, keyName), []byte(private.Reveal()+"\n")); err != nil {
+	if err := durable.WriteFile(filepath.Join(staged, keyName), []byte(private.Reveal()+"\n"), fileMode); err != nil {
 		return nil, err
 	}
 	if err := d.Commit([]Record{{Kind: KindBegan, Time: now, Ledger: ledger, Key: public}}, now); err != nil {
@@ -78,7 +79,7 @@ func Create(path, ledger string, now time.Time) (*Disk, error) {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) { // an empty folder may be there
 		return nil, fmt.Errorf("%s holds something already: %w: %w", path, fs.ErrExist, err)
 	}
-	if err := errors.Join(os.Rename(staged, path), syncFolder(parent)); err != nil {
+	if err := errors.Join(os.Rename(staged, path), durable.SyncFolder(parent)); err != nil {
 		return nil, err
 	}
 	return Open(path)
@@ -113,7 +114,7 @@ func Open(path string) (d *Disk, err error) {
 
 // tidy removes what a process left that was killed: it can hold a private key.
 func (d *Disk) tidy() error {
-	left, err := filepath.Glob(filepath.Join(d.path, newPattern))
+	left, err := filepath.Glob(filepath.Join(d.path, durable.StagedPattern))
 	if err != nil {
 		return err
 	}
@@ -157,7 +158,7 @@ func (d *Disk) openKey() (note.Signer, error) {
 	if nextErr != nil {
 		return nil, err
 	}
-	return signer, errors.Join(os.Rename(next, path), syncFolder(d.path))
+	return signer, errors.Join(os.Rename(next, path), durable.SyncFolder(d.path))
 }
 
 func readKey(path, public string) (note.Signer, error) {
@@ -200,7 +201,7 @@ func (d *Disk) Commit(records []Record, now time.Time) error {
 	if err := appendAt(filepath.Join(d.path, logName), d.size, added.Bytes()); err != nil {
 		return err
 	}
-	if err := writeFile(filepath.Join(d.path, checkpointName), []byte(checkpoint.Note)); err != nil {
+	if err := durable.WriteFile(filepath.Join(d.path, checkpointName), []byte(checkpoint.Note), fileMode); err != nil {
 		return err
 	}
 	d.Memory, d.Checkpoint, d.size = memory, checkpoint, d.size+int64(added.Len())
@@ -223,7 +224,7 @@ func (d *Disk) Rotate(now time.Time) error {
 		return fmt.Errorf("key: %w", err)
 	}
 	next := filepath.Join(d.path, nextKeyName)
-	if err := writeFile(next, []byte(private.Reveal()+"\n")); err != nil {
+	if err := durable.WriteFile(next, []byte(private.Reveal()+"\n"), fileMode); err != nil {
 		return err
 	}
 	old := d.signer
@@ -232,7 +233,7 @@ func (d *Disk) Rotate(now time.Time) error {
 		d.signer = old
 		return err
 	}
-	return errors.Join(os.Rename(next, filepath.Join(d.path, keyName)), syncFolder(d.path))
+	return errors.Join(os.Rename(next, filepath.Join(d.path, keyName)), durable.SyncFolder(d.path))
 }
 
 // Close lets other processes in.

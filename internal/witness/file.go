@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
-	"runtime"
 )
 
 // readFile reads a file of at most limit bytes; ErrDamaged for a longer one.
@@ -26,34 +24,6 @@ func readFile(path string, limit int64) (data []byte, err error) {
 	return data, nil
 }
 
-// newPattern is what a file is called before it is whole.
-const newPattern = ".new-*"
-
-// writeFile replaces the file at path, or makes it, durably: a reader sees the
-// old bytes or the new ones, also after a crash.
-func writeFile(path string, data []byte) (err error) {
-	dir := filepath.Dir(path)
-	file, err := os.CreateTemp(dir, newPattern) // 0600
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(file.Name())
-		}
-	}()
-	if _, err = file.Write(data); err == nil {
-		err = file.Sync()
-	}
-	if err = errors.Join(err, file.Close()); err != nil {
-		return err
-	}
-	if err = os.Rename(file.Name(), path); err != nil {
-		return err
-	}
-	return syncFolder(dir)
-}
-
 // appendAt writes data durably at the end of what is covered of a log, and
 // drops what was left behind it.
 func appendAt(path string, covered int64, data []byte) error {
@@ -69,16 +39,4 @@ func appendAt(path string, covered int64, data []byte) error {
 		err = file.Sync()
 	}
 	return errors.Join(err, file.Close())
-}
-
-// syncFolder makes the names in a folder durable. Windows has no such call.
-func syncFolder(path string) error {
-	if runtime.GOOS == "windows" {
-		return nil
-	}
-	folder, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(folder.Sync(), folder.Close())
 }

@@ -155,7 +155,7 @@ func standing(role, path string) (after bool, err error) {
 		return false, err
 	}
 	for _, file := range left {
-		if name := file.Name(); strings.HasPrefix(name, ".new-") || name == "key.next" {
+		if name := file.Name(); strings.HasPrefix(name, ".nhi-new-") || name == "key.next" {
 			return false, fmt.Errorf("%s is left", name)
 		}
 	}

@@ -52,13 +52,3 @@ func sameOwner(file *os.File, like fs.FileInfo) {
 		_ = file.Chown(int(stat.Uid), int(stat.Gid))
 	}
 }
-
-// syncFolder makes a rename in a folder durable.
-func syncFolder(path string) error {
-	folder, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = folder.Close() }()
-	return folder.Sync()
-}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector/ssh/krl"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/durable"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
 )
 
@@ -154,5 +155,5 @@ func replace(path string, data []byte) (err error) {
 	if err := os.Rename(temporary.Name(), path); err != nil {
 		return err
 	}
-	return syncFolder(filepath.Dir(path))
+	return durable.SyncFolder(filepath.Dir(path))
 }

@@ -15,17 +15,15 @@ import (
 	_ "modernc.org/sqlite" // the driver "sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/durable"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/ledger"
 )
 
 // FileName is the database in the folder of a ledger.
 const FileName = "ledger.db"
 
-// Who may look: the owner.
-const (
-	dirMode  = 0o700
-	fileMode = 0o600
-)
+// fileMode says who may look: the owner.
+const fileMode = 0o600
 
 // busyTimeout is how long one write waits for those of other processes.
 const busyTimeout = 30 * time.Second
@@ -59,7 +57,7 @@ func Open(path string, now func() time.Time, mustExist bool) (*Store, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), openTimeout)
 	defer cancel()
 	if !mustExist {
-		if err := makeDir(path); err != nil {
+		if err := durable.MakeFolder(path); err != nil {
 			return nil, fmt.Errorf("local: cannot make the ledger's folder: %w", err)
 		}
 	}
@@ -159,36 +157,6 @@ func dsn(path, mode string) string {
 	address := url.URL{Scheme: "file", Path: file}
 	return fmt.Sprintf("%s?mode=%s&_pragma=busy_timeout(%d)&_pragma=synchronous(FULL)&_txlock=immediate",
 		address.String(), mode, busyTimeout.Milliseconds())
-}
-
-// makeDir makes the folder and those above it, and makes their names durable.
-func makeDir(path string) error {
-	if _, err := os.Stat(path); err == nil {
-		return nil
-	}
-	err := os.Mkdir(path, dirMode)
-	if errors.Is(err, fs.ErrNotExist) {
-		if err := makeDir(filepath.Dir(path)); err != nil {
-			return err
-		}
-		err = os.Mkdir(path, dirMode)
-	}
-	if err != nil && !errors.Is(err, fs.ErrExist) { // another process was faster
-		return err
-	}
-	return syncDir(filepath.Dir(path))
-}
-
-// syncDir makes the names in a folder durable. Windows has no such call.
-func syncDir(path string) error {
-	if runtime.GOOS == "windows" {
-		return nil
-	}
-	dir, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }
 
 func notWritable(err error) bool {

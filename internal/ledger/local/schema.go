@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/durable"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/ledger"
 )
 
@@ -49,7 +50,7 @@ func initialise(ctx context.Context, db *sql.DB, path string) error {
 	if err := createTables(ctx, db); err != nil {
 		return explain(path, "create", err)
 	}
-	if err := syncDir(path); err != nil {
+	if err := durable.SyncFolder(path); err != nil {
 		return fmt.Errorf("local: %w", err)
 	}
 	return check(ctx, db, path)
