@@ -95,7 +95,10 @@ func (s *system) Enable(ctx context.Context, accounts []connector.Account) []con
 }
 
 func (s *system) arm(ctx context.Context, accessor string, _ int, account connector.Account) (func(token) bool, error) {
-	if !account.NotAfter.After(s.now()) {
+	if err := s.setRight(ctx); err != nil {
+		return nil, err
+	}
+	if !account.NotAfter.After(s.clock.now()) {
 		return nil, fmt.Errorf("the term of %s ended %s: %w", account.Principal, nhi.FormatTime(account.NotAfter), nhi.ErrEnded)
 	}
 	h, err := s.lookToChange(ctx, accessor, account)

@@ -48,8 +48,8 @@ func (s *system) Issue(ctx context.Context, account connector.Account, notAfter 
 	if err != nil {
 		return connector.Credential{}, unreachable(err)
 	}
-	ends := end.Add(-early(end.Sub(s.now())))
-	if latest := s.now().Add(id.ttl).Truncate(time.Second); id.ttl > 0 && latest.Before(ends) {
+	ends := end.Add(-early(end.Sub(s.clock.now())))
+	if latest := s.clock.now().Add(id.ttl).Truncate(time.Second); id.ttl > 0 && latest.Before(ends) {
 		ends = latest // Vault cuts it at the mount's longest lease
 	}
 	values := s.values(h.role.id, id.accessor)
@@ -77,6 +77,9 @@ func (s *system) values(roleID, accessor string) map[string]nhi.Secret {
 // for an end that is still to come. Where less is left of the term than a token
 // lives, it draws the end of tokens in.
 func (s *system) lookToIssue(ctx context.Context, account connector.Account, end time.Time) (*held, error) {
+	if err := s.setRight(ctx); err != nil {
+		return nil, err
+	}
 	accessor, err := s.accessor(ctx)
 	if err != nil {
 		return nil, err
@@ -93,10 +96,10 @@ func (s *system) lookToIssue(ctx context.Context, account connector.Account, end
 	case seen.State != connector.Active || len(seen.Findings) > 0 || !slices.Equal(seen.Privileges, privileges(account.Access)):
 		return nil, fmt.Errorf("%s is %s in Vault, and not as it was approved (%s): %w",
 			account.Principal, seen.State, vaulthttp.Line(joined(seen.Findings)), nhi.ErrEnded)
-	case !end.After(s.now()):
+	case !end.After(s.clock.now()):
 		return nil, fmt.Errorf("the term of %s ended %s: %w", account.Principal, nhi.FormatTime(end), nhi.ErrEnded)
 	}
-	left := account.NotAfter.Sub(s.now()).Truncate(time.Second)
+	left := account.NotAfter.Sub(s.clock.now()).Truncate(time.Second)
 	if left < time.Second || durationOf(h.role.TokenExplicitMaxTTL) <= left {
 		return h, nil
 	}
@@ -128,13 +131,13 @@ func early(left time.Duration) time.Duration {
 func (s *system) makeInTime(ctx context.Context, account connector.Account, end time.Time, wrap time.Duration) (issued, error) {
 	var margin time.Duration
 	for range setTries {
-		sent := s.now()
+		sent := s.clock.now()
 		left := end.Sub(sent)
 		id, err := s.makeSecretID(ctx, account, max(left-early(left)-margin, time.Second), countedUses, wrap)
 		if err != nil {
 			return issued{}, err
 		}
-		took := s.now().Sub(sent)
+		took := s.clock.now().Sub(sent)
 		if took <= margin+setSlack {
 			return id, nil
 		}
@@ -192,7 +195,7 @@ func (s *system) makeSecretID(ctx context.Context, account connector.Account, tt
 
 // issueToken logs in with a secret id for one use, and draws the token's end in.
 func (s *system) issueToken(ctx context.Context, account connector.Account, h *held, end time.Time) (connector.Credential, error) {
-	id, err := s.makeSecretID(ctx, account, min(probeTTL, end.Sub(s.now())), 1, 0)
+	id, err := s.makeSecretID(ctx, account, min(probeTTL, end.Sub(s.clock.now())), 1, 0)
 	if err != nil {
 		return connector.Credential{}, err
 	}
@@ -218,11 +221,11 @@ func (s *system) issueToken(ctx context.Context, account connector.Account, h *h
 // than end, and returns when the token ends.
 func (s *system) limitInTime(ctx context.Context, accessor string, lasts time.Duration, end time.Time) (time.Time, error) {
 	for range setTries {
-		ends := s.now().Add(lasts)
+		ends := s.clock.now().Add(lasts)
 		if !ends.After(end.Add(setSlack)) {
 			return nhi.Earliest(ends, end).Truncate(time.Second), nil
 		}
-		left := end.Sub(s.now()).Truncate(time.Second)
+		left := end.Sub(s.clock.now()).Truncate(time.Second)
 		if left < time.Second {
 			return time.Time{}, fmt.Errorf("the time asked for has ended: %w", nhi.ErrEnded)
 		}

@@ -31,7 +31,7 @@ var (
 type system struct {
 	at    address
 	vault *vaulthttp.Client
-	now   func() time.Time // real time: Vault's ends are counted from now on
+	clock clock
 }
 
 // open reads the settings. Vault is not asked before the first use.
@@ -47,7 +47,7 @@ func open(settings setting.Settings, now func() time.Time) (connector.Connector,
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", settingCACert, err)
 	}
-	return &system{at: at, vault: vault, now: now}, nil
+	return &system{at: at, vault: vault, clock: clock{local: now}}, nil
 }
 
 // Close ends idle connections.
