@@ -37,15 +37,17 @@ func open(ctx context.Context, settings setting.Settings, options ledger.OpenOpt
 	return store, nil
 }
 
-// look asks for one name, which needs the rights that every reader needs.
+// look asks for one name, which needs the rights that every reader needs. It is
+// one of the root's chain: some servers read all that is below a prefix.
 func (s *Store) look(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
+	below := s.place.prefix + escape(ledger.RootChain+"/")
 	page, err := s.client.ListObjectsV2(ctx, &sdk.ListObjectsV2Input{
-		Bucket: aws.String(s.place.bucket), Prefix: aws.String(s.place.prefix), MaxKeys: aws.Int32(1),
+		Bucket: aws.String(s.place.bucket), Prefix: aws.String(below), MaxKeys: aws.Int32(1),
 	})
 	if err == nil {
-		err = checkPage(page, s.place.bucket, s.place.prefix)
+		err = checkPage(page, s.place.bucket, below)
 	}
 	if err == nil {
 		return nil
