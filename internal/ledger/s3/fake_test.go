@@ -4,6 +4,7 @@ import (
 	"crypto/md5"
 	"encoding/hex"
 	"fmt"
+	"html"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -68,7 +69,7 @@ func (f *fakeServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	value, exists := f.objects[name]
 	switch {
 	case name == "" && r.Method == http.MethodGet:
-		_, _ = fmt.Fprintf(w, `<ListBucketResult><Name>%s</Name><Prefix></Prefix><IsTruncated>false</IsTruncated></ListBucketResult>`, f.bucket)
+		_, _ = fmt.Fprintf(w, `<ListBucketResult><Name>%s</Name><Prefix>%s</Prefix><IsTruncated>false</IsTruncated></ListBucketResult>`, f.bucket, html.EscapeString(r.URL.Query().Get("prefix")))
 	case name == "":
 	case r.Method == http.MethodPut && exists && !f.overwrites && r.Header.Get("If-None-Match") == "*":
 		answer(http.StatusPreconditionFailed, "PreconditionFailed").ServeHTTP(w, r)
