@@ -61,3 +61,10 @@ type Directory interface {
 	// was asked, and has nobody of that name or has shut them out.
 	Knows(ctx context.Context, person string) (bool, error)
 }
+
+// Timekeeper is implemented by connectors whose target says what time it is
+// there.
+type Timekeeper interface {
+	// Time returns the target's time. It asks each time, and changes nothing.
+	Time(ctx context.Context) (time.Time, error)
+}

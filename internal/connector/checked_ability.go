@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
 )
@@ -33,6 +34,17 @@ func SurveyorOf(c Connector) (Surveyor, bool) {
 	}
 	surveyor, can := guard.inner.(Surveyor)
 	return &checkedSurveyor{guard, surveyor}, can
+}
+
+// TimekeeperOf returns the connector as a Timekeeper, where it is one.
+func TimekeeperOf(c Connector) (Timekeeper, bool) {
+	guard, ok := guardOf(c)
+	if !ok {
+		keeper, can := c.(Timekeeper)
+		return keeper, can
+	}
+	keeper, can := guard.inner.(Timekeeper)
+	return &checkedTimekeeper{guard, keeper}, can
 }
 
 // DirectoryOf returns the connector as a Directory, where it is one.
@@ -127,4 +139,21 @@ func (c *checkedDirectory) Knows(ctx context.Context, person string) (bool, erro
 	}
 	known, err := within(ctx, c.checked, 1, func(ctx context.Context) (bool, error) { return c.directory.Knows(ctx, person) })
 	return known && err == nil, c.guard(err)
+}
+
+type checkedTimekeeper struct {
+	*checked
+	keeper Timekeeper
+}
+
+// Time guards Timekeeper.Time.
+func (c *checkedTimekeeper) Time(ctx context.Context) (time.Time, error) {
+	now, err := within(ctx, c.checked, 1, c.keeper.Time)
+	if err == nil && now.Unix() <= 0 {
+		err = fmt.Errorf("told no time: %w", nhi.ErrUnreachable)
+	}
+	if err != nil {
+		return time.Time{}, c.guard(err)
+	}
+	return now.UTC(), nil
 }

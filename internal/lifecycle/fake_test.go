@@ -69,6 +69,7 @@ type fakeSystem struct {
 	objects map[string]*object
 	last    int
 	issued  map[string]string // mark by handle
+	clock   func() time.Time  // what it tells; nil where it tells nothing
 	// meet says what goes wrong with a call, by its verb and principal.
 	meet func(verb, principal string) trouble
 }
@@ -259,9 +260,10 @@ type fakeConnection struct {
 }
 
 var (
-	_ connector.Connector = (*fakeConnection)(nil)
-	_ connector.Issuer    = (*fakeConnection)(nil)
-	_ connector.Adopter   = (*fakeConnection)(nil)
+	_ connector.Connector  = (*fakeConnection)(nil)
+	_ connector.Issuer     = (*fakeConnection)(nil)
+	_ connector.Adopter    = (*fakeConnection)(nil)
+	_ connector.Timekeeper = (*fakeConnection)(nil)
 )
 
 // fakeHoldings answers for one system.
@@ -323,6 +325,14 @@ func (c *fakeConnection) Enable(ctx context.Context, a []connector.Account) []co
 // Revoke implements connector.Connector.
 func (c *fakeConnection) Revoke(ctx context.Context, a []connector.Account) []connector.Outcome {
 	return c.do(ctx, "revoke", a)
+}
+
+// Time implements connector.Timekeeper.
+func (c *fakeConnection) Time(context.Context) (time.Time, error) {
+	if c.life.dead() || c.clock == nil {
+		return time.Time{}, errFake
+	}
+	return c.clock(), nil
 }
 
 // Release implements connector.Adopter.

@@ -210,11 +210,11 @@ func (e *Engine) lookInDoubt(ctx context.Context, view *View, intact, known Reco
 	var err error
 	facts.Now, err = e.Time(ctx)
 	away := err != nil
-	if away && e.MachineTime == nil {
-		return
-	}
-	if away { // no less to be trusted than the ledger's, which is the same clock
-		facts.Now = e.MachineTime().UTC()
+	if away {
+		if facts.Now, err = e.otherTime(ctx, known); err != nil {
+			view.warn(err)
+			return
+		}
 	}
 	if known.Ledger == intact.Ledger { // another ledger's word on the identity is none
 		remembered := known

@@ -85,6 +85,48 @@ func TestLookWithoutLedger(t *testing.T) {
 	}
 }
 
+// Where the ledger is away and has a clock of its own, a term has ended when the
+// targets say so: all that answer, and at least one. This machine has no say.
+func TestLookByTheTargetsTime(t *testing.T) {
+	t.Parallel()
+	before := func(w *world) time.Time { return w.now.Add(-time.Hour) }
+	after := func(w *world) time.Time { return w.now.Add(48 * time.Hour) }
+	for name, c := range map[string]struct {
+		told []func(*world) time.Time // by each system; nil for no answer
+		want Status
+	}{
+		"all say that it has ended":   {[]func(*world) time.Time{after, after, after}, Expired},
+		"one says so, others nothing": {[]func(*world) time.Time{nil, after, nil}, Expired},
+		"one says that it has not":    {[]func(*world) time.Time{after, before, after}, ""},
+		"nobody says anything":        {[]func(*world) time.Time{nil, nil, nil}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newMemoryWorld(t)
+			text, record := w.active(w.three())
+			for i, name := range []string{"one", "two", "three"} {
+				if told := c.told[i]; told != nil {
+					at := told(w)
+					w.systems[name].clock = func() time.Time { return at }
+				}
+			}
+			w.pass(48 * time.Hour) // by itself it ends nothing
+			e := w.run(&life{down: true})
+			view := e.Look(t.Context(), text, record, Wish{Request: nhi.DigestOf(text), Identity: nhi.IdentityActive}, true)
+			if view.Status != c.want || view.Certain != (c.want == Expired) {
+				t.Fatalf("the view says %q, %s, certain %t, %v", view.Status, view.Step, view.Certain, view.Warnings)
+			}
+			if c.want == "" {
+				return
+			}
+			removal, err := e.Revoke(t.Context(), record, "expired")
+			must(t, err)
+			wantPhase(t, removal.Record, PhaseRevoked)
+			w.wantHoldings()
+		})
+	}
+}
+
 // A state that was lost finds its grant active, and adopts it as it is.
 func TestLookAfterStateLoss(t *testing.T) {
 	t.Parallel()

@@ -83,6 +83,7 @@ var cases = []struct {
 	{"foreign object", true, foreignObject},
 	{"taking over an account", true, takeOver},
 	{"survey", true, survey},
+	{"clock", true, clock},
 	{"unreachable system", true, unreachableSystem},
 	{"cancelled context", true, cancelledContext},
 	{"secrets stay out of errors", true, secretsStayOutOfErrors},

@@ -138,6 +138,9 @@ func (s *suite) failures(t *testing.T, c connector.Connector) map[string]error {
 	if surveyor, ok := connector.SurveyorOf(c); ok {
 		_, found["survey"] = surveyor.Survey(t.Context())
 	}
+	if keeper, ok := connector.TimekeeperOf(c); ok {
+		_, found["time"] = keeper.Time(t.Context())
+	}
 	if issuer, ok := connector.IssuerOf(c); ok {
 		_, found["issue"] = issuer.Issue(t.Context(), account, account.NotAfter, nil)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -14,10 +15,11 @@ import (
 )
 
 var (
-	_ connector.Connector = (*system)(nil)
-	_ connector.Issuer    = (*system)(nil)
-	_ connector.Adopter   = (*system)(nil)
-	_ connector.Surveyor  = (*system)(nil)
+	_ connector.Connector  = (*system)(nil)
+	_ connector.Issuer     = (*system)(nil)
+	_ connector.Adopter    = (*system)(nil)
+	_ connector.Surveyor   = (*system)(nil)
+	_ connector.Timekeeper = (*system)(nil)
 )
 
 // poolSize is the most connections that one system takes.
@@ -51,6 +53,14 @@ func open(ctx context.Context, settings setting.Settings) (connector.Connector, 
 func (s *system) Close() error {
 	s.pool.Close()
 	return nil
+}
+
+// Time returns the server's time, also of a standby.
+func (s *system) Time(ctx context.Context) (now time.Time, err error) {
+	if err = s.pool.QueryRow(ctx, "SELECT pg_catalog.clock_timestamp()").Scan(&now); err != nil {
+		return time.Time{}, unreachable(ctx, "ask for the time", err)
+	}
+	return now, nil
 }
 
 // Read observes the accounts, or everything for nil, in one transaction of

@@ -23,8 +23,9 @@ const width = 8
 const cleanupTimeout = 10 * time.Second
 
 var (
-	_ connector.Connector = (*system)(nil)
-	_ connector.Issuer    = (*system)(nil)
+	_ connector.Connector  = (*system)(nil)
+	_ connector.Issuer     = (*system)(nil)
+	_ connector.Timekeeper = (*system)(nil)
 )
 
 // system is one open Vault: a server, a namespace and an AppRole mount.
