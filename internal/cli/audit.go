@@ -183,7 +183,7 @@ func (v *audit) decision(chain ledger.Chain, entry ledger.Entry, signed nhi.Sign
 		return err
 	}
 	hash, known := chain.HashAt(decision.Head.Seq)
-	elsewhere := !known || hash != decision.Head.Hash || decision.Head.Seq >= entry.Seq
+	elsewhere := !decision.BeforeRecord() && (!known || hash != decision.Head.Hash || decision.Head.Seq >= entry.Seq)
 	restored := !decision.SignedAt.After(v.trust.Base.Time)             // what its signer saw may be lost
 	if elsewhere && !restored && decision.Verdict != nhi.VerdictBlock { // a block holds whatever its signer saw
 		return fmt.Errorf("its signer saw another record: entry %d of this chain was %s", decision.Head.Seq, decision.Head.Hash.Short())

@@ -30,7 +30,11 @@ func propose(p petition, verdict nhi.Verdict) (ballot, error) {
 	if err := p.decidable(verdict); err != nil {
 		return ballot{}, err
 	}
-	text, err := p.wording(verdict, p.justification, p.chain.Head())
+	head := p.chain.Head()
+	if head.Seq == 0 {
+		head = nhi.Unrecorded(p.text)
+	}
+	text, err := p.wording(verdict, p.justification, head)
 	if err != nil {
 		return ballot{}, err
 	}

@@ -64,6 +64,9 @@ func (p petition) describeAsker(out *page) {
 	} else {
 		out.field("asked by", "unproven, so every quorum is one larger")
 	}
+	if p.wanted {
+		out.field("asked at", "a plan that was not applied: nothing is on record")
+	}
 	if !p.askedAt.IsZero() {
 		out.field("asked at", "%s (%s ago)", nhi.FormatTime(p.askedAt), age(p.standing.Now.Sub(p.askedAt)))
 	}

@@ -23,6 +23,14 @@ type desk struct {
 	// apart is the request file that this desk is over, where it is one: the
 	// ledger is not here, and what is decided travels as files.
 	apart *requestFile
+	// wanted are requests that a plan asks for, and that need not be on record.
+	wanted map[nhi.ApprovalID]wanted
+}
+
+// wanted is a request that somebody wants to make: its text, and why.
+type wanted struct {
+	Text          string `json:"text"`
+	Justification string `json:"justification"`
 }
 
 // open reads the configuration and the flags. Nothing is contacted yet.

@@ -21,6 +21,7 @@ const (
 	ExitDue         = 4 // sweep found something that is due, and was not told to revoke it
 	ExitOpen        = 5 // a removal was ordered and is not confirmed everywhere
 	ExitWaits       = 6 // all is removed, and the record of it waits for the ledger
+	ExitPending     = 7 // show --plan: a request of the plan is not approved yet
 )
 
 const exitCodesHelp = `Exit codes:
@@ -31,6 +32,7 @@ const exitCodesHelp = `Exit codes:
   4  sweep: something is due, and nothing was changed
   5  revoke, sweep, rebuild: something is not confirmed as removed
   6  revoke, sweep: all is removed, and the record of it waits for the ledger
+  7  show --plan: a request of the plan is not approved yet
 `
 
 // failure is an error that says itself how the program exits.

@@ -59,7 +59,11 @@ func (d *desk) requestFile(ctx context.Context, p petition) (requestFile, error)
 	if err != nil {
 		return requestFile{}, err
 	}
-	file := requestFile{Format: requestFormat, Ledger: book.ID(), Approval: p.approval, Exported: p.standing.Now.UTC().Truncate(time.Second)}
+	file := requestFile{Ledger: book.ID(), Approval: p.approval, Exported: p.standing.Now.UTC().Truncate(time.Second)}
+	if p.wanted {
+		file.Wanted = &wanted{Text: p.text, Justification: p.justification}
+	}
+	file.Format = file.format()
 	file.Policy, file.Signatures = sitting.Source()
 	for _, name := range []string{ledger.RootChain, ledger.IdentityChain(p.approval.Identity()), p.chain.Name, ledger.GrantChain(p.approval)} {
 		chain, err := book.Read(ctx, name)
@@ -107,6 +111,9 @@ func (a *app) openRequestFile(ctx context.Context, path string) (*desk, nhi.Appr
 		OpenLedger: func(context.Context) (*ledger.Ledger, error) { return book, nil },
 		Pins:       a.Pins, Systems: lifecycle.NewSystems(a.Kinds),
 	})}
+	if file.Wanted != nil {
+		d.wanted = map[nhi.ApprovalID]wanted{file.Approval: *file.Wanted}
+	}
 	d.begin = func(context.Context) (*lifecycle.Sitting, error) {
 		return d.engine.SitUnder(file.Policy, file.Signatures)
 	}

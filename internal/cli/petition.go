@@ -21,6 +21,7 @@ type petition struct {
 	justification string
 	askedAt       time.Time
 	takenBack     bool // nobody asks for it any more
+	wanted        bool // a plan asks for it, and the record does not
 	chain         ledger.Chain
 	asked         []policy.Asked
 	decisions     []nhi.SignedDecision // of the chain, then of files
@@ -70,9 +71,15 @@ func (d *desk) recorded(ctx context.Context, id nhi.ApprovalID, text string) (pe
 	p := petition{desk: d, approval: id, chain: chain}
 	if text == "" {
 		text = newest(chain)
+		if wish, planned := d.wanted[id]; planned {
+			text = wish.Text
+		}
 	}
-	if !p.read(text) {
+	if !p.read(text) && !p.want(d.wanted[id]) {
 		return p, usage("%s: %w (`nhi requests --all` lists what there is)", id, errNothingAsked)
+	}
+	if p.takenBack {
+		p.want(d.wanted[id])
 	}
 	if p.request, err = nhi.ParseRequest(text); err != nil {
 		return p, err
@@ -147,6 +154,17 @@ func (p *petition) read(text string) (known bool) {
 	return known
 }
 
+// want takes over what a plan asks for, where that is this very text: nobody is
+// proven to have asked for it yet.
+func (p *petition) want(wish wanted) bool {
+	if wish.Text == "" || wish.Text != p.text {
+		return false
+	}
+	p.wanted, p.takenBack, p.asked, p.askedAt = true, false, nil, time.Time{}
+	p.justification = wish.Justification
+	return true
+}
+
 // with evaluates the petition as if these decisions were on record too.
 func (p petition) with(signed ...nhi.SignedDecision) policy.Verdict {
 	return p.standing.Policy.Evaluate(p.input(signed...))
@@ -191,6 +209,8 @@ func (p petition) waits() bool {
 func (p petition) ended() string {
 	identity := p.standing.Identity
 	switch {
+	case p.wanted && identity.Status == nhi.IdentityDeleted && p.standing.Blocked() == "":
+		return "" // or not known yet: the plan makes it
 	case identity.Status != nhi.IdentityActive:
 		return "the identity is " + string(identity.Status)
 	case !identity.ExpiresAt.IsZero() && !p.standing.Now.Before(identity.ExpiresAt):

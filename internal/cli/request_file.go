@@ -19,8 +19,12 @@ import (
 // RequestSuffix ends the name of every request file.
 const RequestSuffix = ".request"
 
-// requestFormat names the format of a request file and its version.
-const requestFormat = "nhi request file 1"
+// requestFormat names the format of a request file and its version, and
+// wantedFormat that of one whose request is not on record: a plan asks for it.
+const (
+	requestFormat = "nhi request file 1"
+	wantedFormat  = "nhi request file 2"
+)
 
 // Bounds of a request file, in bytes: a longer record of the grant is left out,
 // since nobody needs it to decide.
@@ -35,13 +39,14 @@ const (
 // believed before the pins, the signatures and the hashes were checked; that it
 // was made from the newest record, nobody can tell from it.
 type requestFile struct {
-	Format     string           `json:"format"` // requestFormat
+	Format     string           `json:"format"` // requestFormat or wantedFormat
 	Ledger     string           `json:"ledger"`
 	Approval   nhi.ApprovalID   `json:"approval"`
-	Exported   time.Time        `json:"exported"`   // the ledger's time, in whole seconds
-	Policy     string           `json:"policy"`     // the policy in force, every byte of it
-	Signatures string           `json:"signatures"` // over the policy, by holders of root keys
-	Chains     []requestedChain `json:"chains"`     // root, identity, approval, and mostly grant
+	Exported   time.Time        `json:"exported"`         // the ledger's time, in whole seconds
+	Policy     string           `json:"policy"`           // the policy in force, every byte of it
+	Signatures string           `json:"signatures"`       // over the policy, by holders of root keys
+	Chains     []requestedChain `json:"chains"`           // root, identity, approval, and mostly grant
+	Wanted     *wanted          `json:"wanted,omitempty"` // of wantedFormat
 
 	path string // where it was read
 }
@@ -68,6 +73,14 @@ func isRequestFile(arg string) bool {
 	}
 	info, err := os.Stat(arg)
 	return err == nil && info.Mode().IsRegular()
+}
+
+// format is the one that a file like this has.
+func (f requestFile) format() string {
+	if f.Wanted != nil {
+		return wantedFormat
+	}
+	return requestFormat
 }
 
 // encode returns the bytes of the file.
@@ -103,7 +116,7 @@ func parseRequestFile(path string, data []byte) (requestFile, error) {
 	if err := json.Unmarshal(data, &file); err != nil {
 		return requestFile{}, fmt.Errorf("%s: %w: %w", path, errRequestFile, err)
 	}
-	if file.Format != requestFormat {
+	if file.Format != file.format() {
 		return requestFile{}, fmt.Errorf("%s says that it is %.60q: %w", path, file.Format, errRequestFile)
 	}
 	again, err := file.encode()
@@ -115,6 +128,14 @@ func parseRequestFile(path string, data []byte) (requestFile, error) {
 	}
 	if _, err := nhi.ParseApprovalID(string(file.Approval)); err != nil {
 		return requestFile{}, fmt.Errorf("%s: %w: %w", path, errRequestFile, err)
+	}
+	if wish := file.Wanted; wish != nil {
+		if err := nhi.CheckText(wish.Justification); err != nil {
+			return requestFile{}, fmt.Errorf("%s: justification: %w: %w", path, errRequestFile, err)
+		}
+		if _, err := nhi.ParseRequest(wish.Text); err != nil {
+			return requestFile{}, fmt.Errorf("%s: %w: %w", path, errRequestFile, err)
+		}
 	}
 	file.path = path
 	return file, nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"golang.org/x/term"
@@ -21,6 +22,8 @@ import (
 type Options struct {
 	Version  string
 	Out, Err io.Writer
+	// In is what "-" names where a file is read; empty where it is nil.
+	In io.Reader
 	// Terminal is where a person can be asked; nil where there is nobody.
 	Terminal Terminal
 	// Color says that Out shows ANSI colours.
@@ -46,7 +49,7 @@ type Options struct {
 // only on a terminal and never with NO_COLOR, and the terminal as the place
 // to ask where standard input is one.
 func Process(version string) Options {
-	options := Options{Version: version, Out: os.Stdout, Err: os.Stderr}
+	options := Options{Version: version, Out: os.Stdout, Err: os.Stderr, In: os.Stdin}
 	if isTerminal(os.Stdin) {
 		options.Terminal = tty{in: os.Stdin, prompts: os.Stderr}
 	}
@@ -97,6 +100,9 @@ func (o Options) filled() Options {
 	}
 	if o.Home == "" {
 		o.Home, _ = os.UserHomeDir() // what needs it says so
+	}
+	if o.In == nil {
+		o.In = strings.NewReader("")
 	}
 	if o.Out == nil {
 		o.Out = io.Discard

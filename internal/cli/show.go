@@ -11,15 +11,17 @@ import (
 
 // showFlags are the flags of show.
 type showFlags struct {
-	text   bool
-	export string
+	text     bool
+	export   string
+	plan     string
+	markdown bool
 }
 
 func (a *app) showCommand() *cobra.Command {
 	flags := showFlags{}
 	cmd := &cobra.Command{
-		Use:   "show APPROVAL | FILE",
-		Short: "Show one request as a plan",
+		Use:   "show APPROVAL | FILE | --plan PLAN.json",
+		Short: "Show one request as a plan, or all that a plan asks for",
 		Long: `Shows who asks for what, where, why and until when, which rule decides, who
 has decided, and what does not count.
 
@@ -29,16 +31,41 @@ the request's digest, and a decision is signed over that text.
 With --export it writes one file that carries all of it, with the policy, the
 signatures and the record, to an approver who has no access to the ledger.
 "nhi show FILE" and "nhi approve FILE" check that file and need nothing else
-than the pin of the trust root.`,
+than the pin of the trust root.
+
+With --plan it shows every request of a Terraform plan, also of one that was
+never applied: which rule decides it, who may approve, what is missing, and the
+command that decides. It evaluates them by the policy in force and by
+signatures: nothing that the plan says of itself is believed. With --export it
+writes a request file for each that waits, and exits with 0 where nothing has to
+be decided, with 7 where something does, and with 1 where something will not be
+granted as it stands.`,
 		Example: `  nhi show production/payments/etl/orders-etl:default
   nhi show production/payments/etl/orders-etl:default --export orders-etl.request
-  nhi show orders-etl.request`,
-		Args: cobra.ExactArgs(1),
+  nhi show orders-etl.request
+  terraform show -json plan.tfplan | nhi show --plan - --markdown --export requests`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if flags.plan != "" {
+				return cobra.NoArgs(cmd, args)
+			}
+			return cobra.ExactArgs(1)(cmd, args)
+		},
 	}
 	cmd.Flags().BoolVar(&flags.text, "text", false, "print the exact request text; its digest goes to standard error")
-	cmd.Flags().StringVar(&flags.export, "export", "", "write a request file (NAME"+RequestSuffix+") for a machine without the ledger; - is standard output")
+	cmd.Flags().StringVar(&flags.export, "export", "", "write a request file (NAME"+RequestSuffix+") for a machine without the ledger; - is standard output; with --plan a folder")
+	cmd.Flags().StringVar(&flags.plan, "plan", "", "all requests of a plan, from a file of terraform show -json PLAN; - is standard input")
+	cmd.Flags().BoolVar(&flags.markdown, "markdown", false, "with --plan: print it as a comment on a pull request")
 	cmd.MarkFlagsMutuallyExclusive("text", "export")
-	return a.runs(cmd, func(ctx context.Context, args []string) error { return a.showOne(ctx, args[0], flags) })
+	cmd.MarkFlagsMutuallyExclusive("text", "plan")
+	return a.runs(cmd, func(ctx context.Context, args []string) error {
+		switch {
+		case flags.plan != "":
+			return a.showPlan(ctx, flags)
+		case flags.markdown:
+			return usage("--markdown is for --plan")
+		}
+		return a.showOne(ctx, args[0], flags)
+	})
 }
 
 // openAt returns the desk of an argument: that of a request file, else the

@@ -61,6 +61,11 @@ func ParseHead(text string) (Head, error) {
 	return head, nil
 }
 
+// Unrecorded is the head that a person signs on where the record of an approval
+// has no entry yet, as with a request of a pull request that was not applied:
+// number 0, and for a hash the request's own digest.
+func Unrecorded(requestText string) Head { return Head{Hash: DigestOf(requestText)} }
+
 // Decision is a person's verdict on a request, with its own dates and with
 // what that person saw. Who decided follows from the signature alone.
 type Decision struct {
@@ -76,6 +81,13 @@ type Decision struct {
 	NotAfter       time.Time // ActivateBefore + the request's TTL
 	Head           Head      // of the approval's chain
 	Request        string    // the canonical request text
+}
+
+// BeforeRecord says whether the decision is on a request that was not on record
+// when it was signed. Whoever signed it has seen nothing of the record. Only
+// what is said of a request can be: blocks, lifts and reviews are about a grant.
+func (d Decision) BeforeRecord() bool {
+	return d.Head == Unrecorded(d.Request) && slices.Contains([]Verdict{VerdictApprove, VerdictDeny, VerdictWithdraw}, d.Verdict)
 }
 
 // Text returns the canonical text, or ErrInvalid where a part is malformed.

@@ -125,7 +125,7 @@ func (e *evaluation) signedBallot(signed nhi.SignedDecision, decision nhi.Decisi
 // unsound says what is wrong with the head and the dates, or nothing, and sets
 // how much of the chain the signer saw.
 func (e *evaluation) unsound(b *ballot) string {
-	if !e.knows(b.Head) {
+	if !e.knows(b.Decision) {
 		return fmt.Sprintf("it was signed on a record whose entry %d is not in this one", b.Head.Seq)
 	}
 	b.seen = b.Head.Seq
@@ -142,14 +142,19 @@ func (e *evaluation) unsound(b *ballot) string {
 	return ""
 }
 
-// knows says whether head is part of the approval's chain, so that a decision
-// made on a record that was cut or rewritten since does not count.
-func (e *evaluation) knows(head nhi.Head) bool {
+// knows says whether the decision's head is part of the approval's chain, so that
+// a decision made on a record that was cut or rewritten since does not count. One
+// made before there was a record has seen none of it: every record goes on from
+// there.
+func (e *evaluation) knows(decision nhi.Decision) bool {
 	if e.in.HashAt == nil {
 		return false
 	}
-	hash, known := e.in.HashAt(head.Seq)
-	return known && hash == head.Hash
+	if decision.BeforeRecord() {
+		return true
+	}
+	hash, known := e.in.HashAt(decision.Head.Seq)
+	return known && hash == decision.Head.Hash
 }
 
 // noun names what a person signed.
