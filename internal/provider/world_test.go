@@ -285,6 +285,16 @@ func (w *world) decision(verdict nhi.Verdict, id nhi.ApprovalID, person string) 
 			text = body.Text
 		}
 	}
+	return w.decisionOn(text, chain.Head(), verdict, person)
+}
+
+// decisionOn makes a signed decision on a request, by somebody who saw the
+// approval's chain up to head.
+func (w *world) decisionOn(text string, head nhi.Head, verdict nhi.Verdict, person string) nhi.SignedDecision {
+	w.t.Helper()
+	if head.Seq == 0 {
+		head = nhi.Unrecorded(text)
+	}
 	request, err := nhi.ParseRequest(text)
 	must(w.t, err)
 	source, err := os.ReadFile(filepath.Join(w.Dir, "policy.hcl"))
@@ -295,7 +305,7 @@ func (w *world) decision(verdict nhi.Verdict, id nhi.ApprovalID, person string) 
 	before := document.Until(request, signedAt)
 	decision := nhi.Decision{
 		Verdict: verdict, Justification: "CHG-1234", Requester: rae, PolicyVersion: document.Version, PolicyDigest: document.Digest,
-		SignedAt: signedAt, ActivateBefore: before, NotAfter: before.Add(request.TTL), Head: chain.Head(), Request: text,
+		SignedAt: signedAt, ActivateBefore: before, NotAfter: before.Add(request.TTL), Head: head, Request: text,
 	}
 	decisionText, err := decision.Text()
 	must(w.t, err)
