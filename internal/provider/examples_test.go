@@ -246,6 +246,9 @@ func newExample(t *testing.T, folder string) *world {
 	switch {
 	case folder == exampleProvider: // a provider block alone plans nothing
 		copied(t, w, "resources/nhi_identity")
+	case folder == "pull-request": // its ledger is where pipelines reach it
+		w.Write(t, "main.tf", strings.Replace(read(t, examplePath(folder, "main.tf")), "{ postgres = { url = var.ledger_url } }", w.block, 1))
+		w.Env = append(w.Env, "TF_VAR_ledger_url="+ordersURL)
 	case !strings.Contains(read(t, filepath.Join(w.Dir, mainFile(t, w))), "provider \"nhi\""):
 		copied(t, w, exampleProvider)
 	}
