@@ -17,7 +17,7 @@ timeout=${TEST_TIMEOUT:-30m}
 workloads=200
 # What is about the provider and its targets, and not about what a CLI makes of a
 # plan, takes its time and runs with one CLI.
-once=(-skip "^Test(Case|RemovalNeverWaits|Rebuild|ForgedPrivateState|LedgerStores|BreakGlass|KeysChange|PolicyClasses|Planted|Victims|Takeover|Vault|Promise(05|06|07|09|10|12|13))")
+once=(-skip "^Test(Case|Threat|PullRequest|RemovalNeverWaits|Rebuild|ForgedPrivateState|LedgerStores|BreakGlass|KeysChange|PolicyClasses|Planted|Victims|Takeover|Vault|Promise(05|06|07|09|10|12|13))")
 # Failpoints are in every test binary; the provider that tests start has them too.
 tags=(-tags nhi_failpoints)
 
