@@ -51,9 +51,11 @@ func (a *app) showPlan(ctx context.Context, flags showFlags) error {
 	}
 	all := make([]sighted, 0, len(requests))
 	for _, one := range requests {
-		seen, err := a.sight(ctx, d, one, flags.export)
-		if err != nil {
-			return err
+		seen := sighted{planned: one}
+		if one.problem == nil {
+			if seen, err = a.sight(ctx, d, one, flags.export); err != nil {
+				return err
+			}
 		}
 		all = append(all, seen)
 	}
@@ -66,9 +68,6 @@ func (a *app) showPlan(ctx context.Context, flags showFlags) error {
 // sight evaluates one request of a plan, and writes its file where it waits.
 func (a *app) sight(ctx context.Context, d *desk, one planned, export string) (sighted, error) {
 	seen := sighted{planned: one}
-	if one.problem != nil {
-		return seen, nil
-	}
 	book, err := d.engine.Book()
 	if err != nil {
 		return seen, err
@@ -113,13 +112,6 @@ func (s sighted) word() string {
 	default:
 		return s.petition.status()
 	}
-}
-
-func (s sighted) name() string {
-	if s.problem != nil {
-		return s.address
-	}
-	return string(s.petition.approval)
 }
 
 // settled says whether nobody has to do anything.

@@ -1,0 +1,1 @@
+terraform apply -input=false -auto-approve

@@ -1,0 +1,1 @@
+nhi approve production/payments/etl/orders-etl:emergency
