@@ -145,7 +145,7 @@ func (b *ballot) check() error {
 	switch b.verdict {
 	case nhi.VerdictWithdraw:
 		said := b.part(person.Name).Word
-		if _, recorded := recordedAs(b.chain, b.signed); said == "" && !recorded {
+		if _, recorded := recordedAs(b.chain, b.signed); said == "" && !recorded && !b.wanted {
 			return wrong("%s: there is no decision of %s on this request to take back", b.approval, person.Name)
 		}
 		counts = b.part(person.Name, b.signed).Word == ""

@@ -196,6 +196,9 @@ func (m matter) read(ctx context.Context, verdict nhi.Verdict, voter *voter) ([]
 		return nil, err
 	}
 	var decided []petition
+	if p.wanted { // what was said of it is in files, and not all of them need be here
+		decided = append(decided, p)
+	}
 	for _, text := range texts(p.chain) {
 		older := p
 		if text != p.text {

@@ -88,6 +88,14 @@ func TestAPlanIsDecidedBeforeItIsApplied(t *testing.T) {
 		t.Errorf("two of three are enough: %v", standing.Verdict)
 	}
 	w.fails(cli.ExitWrong, "", "approve", file, "--yes", "--key", w.key("mal"))
+	// What was said can be taken back before there is a record, and said again.
+	w.pass(time.Minute)
+	laptop.okAway("withdraw", file, "--yes", "--key", w.key("ben"), "--out", folder)
+	if standing := w.counted(text, folder); len(standing.Verdict.ApprovedBy) != 1 {
+		t.Errorf("taken back, and approved by %q", standing.Verdict.ApprovedBy)
+	}
+	w.pass(time.Minute)
+	laptop.okAway("approve", file, "--yes", "--key", w.key("ben"), "--out", folder)
 	// Once it is recorded, and signed by eve, two are enough; verify agrees.
 	w.ask(w.request(etl), "eve")
 	if standing := w.counted(text, folder); !standing.Approved() {

@@ -148,7 +148,7 @@ func (f *forge) entries() string {
 func (f *forge) approves(person, branch, ci string) {
 	f.t.Helper()
 	home, folder := f.t.TempDir(), filepath.Join(f.t.TempDir(), "approver")
-	f.in(f.Dir, nil, fmt.Sprintf("git clone --quiet --branch %s . %s; cp -r %s/requests %s", branch, folder, ci, folder))
+	f.in(f.Dir, nil, fmt.Sprintf("git clone --quiet --branch %s . %s; cp -r %s/requests %s", branch, folder, ci, filepath.Dir(folder)))
 	f.write(home, ".ssh/id_ed25519", read(f.t, f.keyFile(person)))
 	f.in(folder, []string{"HOME=" + home, "TF_VAR_ledger_url=", "TF_VAR_orders_url="}, read(f.t, examplePath("pull-request", "approve.sh")))
 }
