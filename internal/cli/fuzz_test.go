@@ -40,6 +40,26 @@ func FuzzRequestFile(f *testing.F) {
 	})
 }
 
+// FuzzPlan reads any plan, which is somebody else's: whatever it is, it is refused or read, and what is
+// read of it is canonical.
+func FuzzPlan(f *testing.F) {
+	f.Add([]byte(`{"format_version":"1.2","resource_changes":[{"address":"nhi_approval.x","mode":"managed","type":"nhi_approval","provider_name":"x/nhi-terraform/nhi","change":{"after":{"justification":"x","ticket":{"text":"nhi request 1\n"}}}}]}`))
+	f.Add([]byte(`{"format_version":"1.2","errored":true}`))
+	f.Add([]byte("null"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		a := &app{Options: Options{In: bytes.NewReader(data)}.filled()}
+		requests, err := a.readPlan(toStdout)
+		if err != nil && exitCode(err) != ExitUsage {
+			t.Errorf("%v is no bad input", err)
+		}
+		for _, one := range requests {
+			if _, err := nhi.ParseRequest(one.wish.Text); one.problem == nil && (err != nil || one.id == "") {
+				t.Errorf("%q was read as %q: %v", data, one.wish.Text, err)
+			}
+		}
+	})
+}
+
 // FuzzConfig reads any nhi.hcl: it is understood, or it is nhi.ErrInvalid.
 func FuzzConfig(f *testing.F) {
 	f.Add([]byte("environment = \"production\"\nscope = \"payments/etl\"\nledger = { local = { path = \".nhi\" } }\npolicy_file = \"policy.hcl\"\n"))

@@ -276,21 +276,36 @@ func TestAForgedRecordDoesNotCount(t *testing.T) {
 // A file of this release is read for ever: its bytes are fixed.
 func TestTheFormatOfARequestFile(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join("testdata", "format", "1.request")
 	w := bare(t)
+	w.readsFormat("1.request", "show_request_file", func(path string) {
+		w.approved(w.wide(etl))
+		w.ok("show", string(etl), "--export", path)
+	})
+	w = bare(t)
+	w.readsFormat("2.request", "show_wanted_file", func(path string) {
+		text, err := w.wide(etl).Text()
+		must(t, err)
+		must(t, os.Rename(w.exportedPlan(w.plan(change("nhi_approval.etl", text, "CHG-1234"))), path))
+	})
+}
+
+// readsFormat reads a file of testdata/format, which record once made, shows it as
+// a golden file says, and approves it.
+func (w *world) readsFormat(name, shown string, record func(path string)) {
+	w.t.Helper()
+	path := filepath.Join("testdata", "format", name)
 	if _, err := os.Stat(path); *update && errors.Is(err, fs.ErrNotExist) {
 		w.init()
-		w.approved(w.wide(etl))
-		must(t, os.MkdirAll(filepath.Dir(path), 0o750))
-		w.ok("show", string(etl), "--export", path)
+		must(w.t, os.MkdirAll(filepath.Dir(path), 0o750))
+		record(path)
 	}
 	data := w.read(path)
 	var file struct{ Chains []struct{ Entries []string } }
-	must(t, json.Unmarshal([]byte(data), &file))
+	must(w.t, json.Unmarshal([]byte(data), &file))
 	var first struct{ Body ledger.RootBody }
-	must(t, json.Unmarshal([]byte(file.Chains[0].Entries[0]), &first))
+	must(w.t, json.Unmarshal([]byte(file.Chains[0].Entries[0]), &first))
 	w.pins = []nhi.Digest{nhi.DigestOf(first.Body.Root)}
 	w.pass(time.Hour)
-	golden(t, "show_request_file", w.okAway("show", path))
+	golden(w.t, shown, w.okAway("show", path))
 	w.okAway("approve", path, "--yes", "--key", w.key("cyd"), "--out", w.path("approvals"))
 }

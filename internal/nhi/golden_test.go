@@ -117,22 +117,25 @@ func TestCanonicalTextsAreFixedForEver(t *testing.T) {
 	t.Parallel()
 	decision, deny := sampleDecision(t), sampleDecision(t)
 	deny.Verdict, deny.Requester, deny.Justification = nhi.VerdictDeny, "", ""
+	early := sampleDecision(t)
+	early.Requester, early.Head = "", nhi.Unrecorded(early.Request)
 	file := sampleFile(t)
 	mark := nhi.Mark{Ledger: sampleLedger, Grant: sampleRequest().Approval, Target: "db", Nonce: sampleNonce}
 	for name, got := range map[string]string{
-		"request.txt":           text(t)(sampleRequest().Text()),
-		"request_reusable.txt":  text(t)(reusableRequest().Text()),
-		"decision.txt":          text(t)(decision.Text()),
-		"decision_unproven.txt": text(t)(deny.Text()),
-		"root.txt":              text(t)(sampleRoot().Text()),
-		"base.txt":              text(t)(sampleBase().Text()),
-		"decision_file.txt":     file.File(),
-		"emergency.txt":         text(t)(sampleEmergency(t).Text()),
-		"emergency_kit.txt":     text(t)(sampleKit(t).Text()),
-		"list.txt":              file.List,
-		"mark.txt":              mark.String() + "\n",
-		"principal.txt":         nhi.Principal(mark.Grant, "db") + "\n" + nhi.Principal(mark.Grant, "box") + "\n",
-		"digest.txt":            string(nhi.DigestOf(text(t)(sampleRequest().Text()))) + "\n",
+		"request.txt":             text(t)(sampleRequest().Text()),
+		"request_reusable.txt":    text(t)(reusableRequest().Text()),
+		"decision.txt":            text(t)(decision.Text()),
+		"decision_unproven.txt":   text(t)(deny.Text()),
+		"decision_unrecorded.txt": text(t)(early.Text()),
+		"root.txt":                text(t)(sampleRoot().Text()),
+		"base.txt":                text(t)(sampleBase().Text()),
+		"decision_file.txt":       file.File(),
+		"emergency.txt":           text(t)(sampleEmergency(t).Text()),
+		"emergency_kit.txt":       text(t)(sampleKit(t).Text()),
+		"list.txt":                file.List,
+		"mark.txt":                mark.String() + "\n",
+		"principal.txt":           nhi.Principal(mark.Grant, "db") + "\n" + nhi.Principal(mark.Grant, "box") + "\n",
+		"digest.txt":              string(nhi.DigestOf(text(t)(sampleRequest().Text()))) + "\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -168,7 +171,7 @@ func TestGoldenFilesReadBackAsWhatWroteThem(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	for _, name := range []string{"decision.txt", "decision_unproven.txt"} {
+	for _, name := range []string{"decision.txt", "decision_unproven.txt", "decision_unrecorded.txt"} {
 		decision, err := nhi.ParseDecision(read(name))
 		if err != nil || text(t)(decision.Text()) != read(name) {
 			t.Errorf("%s: %v", name, err)

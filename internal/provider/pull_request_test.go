@@ -121,13 +121,14 @@ func (f *forge) untrusted() []string {
 
 func (f *forge) stateFile() string { return filepath.Join(f.state, "terraform.tfstate") }
 
-// runs is the run of a pull request in CI: its folder, its comment, and how it ended.
-func (f *forge) runs(name string) (folder, comment string, result testserver.Result) {
+// runs is the run of a pull request in CI, with more in its environment: its
+// folder, its comment, and how it ended.
+func (f *forge) runs(name string, more ...string) (folder, comment string, result testserver.Result) {
 	f.t.Helper()
 	folder = filepath.Join(f.t.TempDir(), "ci")
 	f.in(f.Dir, nil, fmt.Sprintf("git clone --quiet --branch %s . %s", name, folder))
 	check, entries := f.untouchedRoles(), f.entries()
-	result = f.try(folder, f.untrusted(), "bash plan.sh")
+	result = f.try(folder, append(f.untrusted(), more...), "bash plan.sh")
 	check("planned by a pull request")
 	if now := f.entries(); now != entries {
 		f.t.Errorf("the run of a pull request wrote into the ledger: %s entries, then %s", entries, now)
@@ -198,6 +199,12 @@ func TestPullRequestAsPrinted(t *testing.T) {
 	_, comment, result = f.runs("next")
 	wants(t, result, 0, "nothing waits for a decision")
 	wants(t, testserver.Result{Stdout: comment}, 0, "Nothing waits for a decision")
+	// Even where somebody handed it the admin's password, it issues nothing.
+	f.branch("credential", func(folder string) {
+		f.write(folder, "credential.tf", "ephemeral \"nhi_credential\" \"db\" {\n  lease  = nhi_grant.etl.lease\n  target = \"db\"\n}\n")
+	})
+	_, _, result = f.runs("credential", "TF_VAR_orders_url="+f.db.URL(""))
+	wants(t, result, 0, "forbidden by read_only")
 }
 
 // TestThreatPullRequest: whatever the author of a pull request commits, edits or
