@@ -188,9 +188,9 @@ func (a *app) receipt(verdict nhi.Verdict, person policy.Approver, sent []delive
 	return p
 }
 
-// inForce says whether the very request of a ballot is active, and until when.
-func (b ballot) inForce() (time.Time, bool) {
-	return b.grant.ExpiresAt, b.grant.Phase == lifecycle.PhaseActive && b.grant.Held == nhi.DigestOf(b.text)
+// inForce says whether the very request of a petition is active, and until when.
+func (p petition) inForce() (time.Time, bool) {
+	return p.grant.ExpiresAt, p.grant.Phase == lifecycle.PhaseActive && p.grant.Held == nhi.DigestOf(p.text)
 }
 
 // next says what becomes of a request with this ballot.

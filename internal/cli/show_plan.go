@@ -99,7 +99,13 @@ func (a *app) sight(ctx context.Context, d *desk, one planned, export string) (s
 
 // refused says whether a request of a plan can come to nothing as it stands.
 func (s sighted) refused() bool {
-	return s.problem != nil || s.petition.standing.Status == policy.StatusDenied || s.petition.ended() != ""
+	return s.problem != nil || s.petition.standing.Status == policy.StatusDenied || s.petition.ended() != "" || s.spent()
+}
+
+// spent says whether the approval was used, and what it gave is over.
+func (s sighted) spent() bool {
+	_, active := s.petition.inForce()
+	return s.petition.standing.Status == lifecycle.Spent && !active
 }
 
 // word is where a request of a plan stands.

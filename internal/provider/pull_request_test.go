@@ -163,8 +163,14 @@ func (f *forge) merged(branch string) testserver.Result {
 
 func (f *forge) applies() testserver.Result {
 	f.t.Helper()
-	return f.try(f.Dir, []string{"TF_CLI_ARGS_apply=-no-color -state=" + f.stateFile(), "TF_VAR_ledger_url=" + f.books.URL(""), "TF_VAR_orders_url=" + f.db.URL("")},
-		"bash apply.sh")
+	return f.try(f.Dir, f.admin(), "bash apply.sh")
+}
+
+// admin is the environment of the main branch's run.
+func (f *forge) admin() []string {
+	state := "-no-color -state=" + f.stateFile()
+	return []string{"TF_CLI_ARGS_apply=" + state, "TF_CLI_ARGS_destroy=-auto-approve " + state,
+		"TF_VAR_ledger_url=" + f.books.URL(""), "TF_VAR_orders_url=" + f.db.URL("")}
 }
 
 // TestPullRequestAsPrinted does what the guide says: a change is planned without
@@ -205,6 +211,11 @@ func TestPullRequestAsPrinted(t *testing.T) {
 	})
 	_, _, result = f.runs("credential", "TF_VAR_orders_url="+f.db.URL(""))
 	wants(t, result, 0, "forbidden by read_only")
+	// What was used and is over gives nothing again, and the comment says so.
+	f.in(f.Dir, f.admin(), "terraform destroy -input=false -target=nhi_grant.etl")
+	_, comment, result = f.runs("next")
+	wants(t, result, 1)
+	wants(t, testserver.Result{Stdout: comment}, 0, "Will not be granted as it stands: 1", "its approval was used")
 }
 
 // TestThreatPullRequest: whatever the author of a pull request commits, edits or
