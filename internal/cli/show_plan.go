@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/durable"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/lifecycle"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/policy"
@@ -94,7 +95,7 @@ func (a *app) sight(ctx context.Context, d *desk, one planned, export string) (s
 		return seen, err
 	}
 	seen.file = filepath.Join(export, fileName(one.id, nhi.DigestOf(one.wish.Text))+RequestSuffix)
-	return seen, writeFile(seen.file, data, fileMode)
+	return seen, durable.WriteFile(seen.file, data, fileMode)
 }
 
 // refused says whether a request of a plan can come to nothing as it stands.
