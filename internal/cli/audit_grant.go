@@ -190,7 +190,7 @@ func evaluateAt(document *policy.Document, chain ledger.Chain, text string, at l
 		switch body := entry.Body.(type) {
 		case ledger.RequestBody:
 			if body.Text == text {
-				input.Asked = append(input.Asked, policy.Asked{Justification: body.Justification, Signature: body.Signature})
+				input.Asked = append(input.Asked, lifecycle.AskedOf(entry.Time, body))
 			}
 		case ledger.DecisionBody:
 			input.Decisions = append(input.Decisions, body.SignedDecision)

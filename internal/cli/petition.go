@@ -135,7 +135,7 @@ func (p *petition) read(text string) (known bool) {
 				p.askedAt = entry.Time
 			}
 			known, p.takenBack, p.justification = true, false, body.Justification
-			p.asked = append(p.asked, policy.Asked{Justification: body.Justification, Signature: body.Signature})
+			p.asked = append(p.asked, lifecycle.AskedOf(entry.Time, body))
 		case ledger.WithdrawalBody:
 			if known && body.Request == nhi.DigestOf(text) {
 				p.takenBack, p.asked, p.askedAt = true, nil, time.Time{}

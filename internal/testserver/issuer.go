@@ -7,13 +7,17 @@ import (
 	"crypto/rsa"
 	"encoding/json"
 	"encoding/pem"
+	"fmt"
 	"io"
 	"log"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -108,6 +112,27 @@ func (s *IssuerServer) JWKS() string {
 		s.t.Fatal(err)
 	}
 	return string(data)
+}
+
+// PolicyKeys are the issuer's keys as the blocks of a policy that pins them.
+func (s *IssuerServer) PolicyKeys() string {
+	s.t.Helper()
+	var set struct {
+		Keys []map[string]string `json:"keys"`
+	}
+	if err := json.Unmarshal([]byte(s.JWKS()), &set); err != nil {
+		s.t.Fatal(err)
+	}
+	var blocks strings.Builder
+	for _, key := range set.Keys {
+		fmt.Fprintf(&blocks, "key %q {\n", key["kid"])
+		delete(key, "kid")
+		for _, name := range slices.Sorted(maps.Keys(key)) {
+			fmt.Fprintf(&blocks, "  %s = %q\n", name, key[name])
+		}
+		blocks.WriteString("}\n")
+	}
+	return blocks.String()
 }
 
 func (s *IssuerServer) set() jose.JSONWebKeySet {

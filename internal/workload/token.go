@@ -80,10 +80,21 @@ func (i Issuer) parse(raw string) (*jwt.JSONWebToken, error) {
 		return nil, malformed(err)
 	}
 	if said.token.Issuer != i.URL {
-		return nil, fmt.Errorf("%w: it says %.120q, and not %.120q", ErrIssuer, said.token.Issuer, i.URL)
+		return nil, &otherIssuerError{says: said.token.Issuer, want: i.URL}
 	}
 	return parsed, nil
 }
+
+// otherIssuerError is ErrIssuer, with what the token says.
+type otherIssuerError struct{ says, want string }
+
+// Error implements error.
+func (e *otherIssuerError) Error() string {
+	return fmt.Sprintf("%s: it says %.120q, and not %.120q", ErrIssuer, e.says, e.want)
+}
+
+// Unwrap implements errors.Unwrap.
+func (*otherIssuerError) Unwrap() error { return ErrIssuer }
 
 // admit checks what a token that is signed says.
 func (i Issuer) admit(read claims, now time.Time) (Token, error) {
