@@ -29,6 +29,7 @@ var may = []struct {
 	{"signature", []string{"nhi"}},
 	{"workload", []string{"nhi"}},
 	{"workload/discovery", []string{"nhi", "workload"}},
+	{"workload/source", []string{"nhi", "workload/...", "vaulthttp"}},
 	{"policy", []string{"nhi", "signature", "workload"}},
 	{"setting", []string{"nhi"}},
 	{"pgurl", []string{"nhi"}},

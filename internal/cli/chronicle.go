@@ -45,7 +45,7 @@ func (a *app) chronicle(ctx context.Context, d *desk) (*chronicle, error) {
 		err = c.faulty(ledger.PolicyChain, err)
 		return c, err
 	}
-	reader := &audit{book: book, trust: trust, systems: lifecycle.NewSystems(a.Kinds)}
+	reader := &audit{book: book, engine: d.engine, trust: trust, systems: lifecycle.NewSystems(a.Kinds)}
 	reader.policyChain(chain)
 	c.documents = reader.documents
 	return c, nil

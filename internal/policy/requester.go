@@ -17,8 +17,8 @@ const (
 	ProvenByVault = "vault" // Vault's own answer about the token of whoever asks
 )
 
-// claimEntity is the claim that names an entity of Vault's.
-const claimEntity = "entity_id"
+// ClaimEntity is the claim that names an entity of Vault's.
+const ClaimEntity = "entity_id"
 
 // requesters finds out who asked, and makes quorums larger where that is not
 // proven.
@@ -99,11 +99,11 @@ func (e *evaluation) askedByToken(asked Asked) (person, problem string) {
 	if !known || issuer.Vault {
 		return "", fmt.Sprintf("the token is of %.80q, which is no issuer of this policy", url)
 	}
-	keys, err := e.keysOf(issuer)
-	if err != nil {
-		return "", fmt.Sprintf("the keys of %s are not known: %s", url, plain(err))
+	token, err := issuer.proven(asked, e.in.Text, e.in.Keys)
+	if errors.Is(err, workload.ErrUnknownKey) && e.in.Suppose {
+		e.suppose("the keys of " + url + " that could tell are not known any more")
+		token, err = asked.Proof.Unverified(issuer.Issuer, asked.At)
 	}
-	token, err := asked.Proof.Verify(issuer.Issuer, keys, asked.At, e.in.Text)
 	if err != nil {
 		return "", plain(err)
 	}
@@ -116,28 +116,47 @@ func (e *evaluation) askedByToken(asked Asked) (person, problem string) {
 
 var errNotFetched = errors.New("nobody fetched them")
 
-// keysOf returns the keys that a policy pins, else those that were fetched.
-func (e *evaluation) keysOf(issuer Issuer) (workload.Keys, error) {
-	if issuer.Keys != "" {
-		return issuer.pinned, nil
+// suppose holds back what rests on somebody's word.
+func (e *evaluation) suppose(why string) {
+	e.hold("whether whoever asked is proven cannot be checked: %s", why)
+}
+
+// Proves holds where the proof of a request on record is of its text, and of
+// one of the issuer's tokens that was valid then; keys are for where the policy
+// pins none. It is workload.ErrUnknownKey where nobody can tell.
+func (i Issuer) Proves(asked Asked, text string, keys map[string]IssuerKeys) error {
+	_, err := i.proven(asked, text, keys)
+	return err
+}
+
+func (i Issuer) proven(asked Asked, text string, fetched map[string]IssuerKeys) (workload.Token, error) {
+	keys := i.pinned
+	if i.Keys == "" {
+		found, known := fetched[i.URL]
+		if !known {
+			found.Err = errNotFetched
+		}
+		if found.Err != nil {
+			return workload.Token{}, fmt.Errorf("%w: its keys are not known: %s", workload.ErrUnknownKey, plain(found.Err))
+		}
+		keys = found.Keys
 	}
-	fetched, known := e.in.Keys[issuer.URL]
-	if !known {
-		return workload.Keys{}, errNotFetched
-	}
-	return fetched.Keys, fetched.Err
+	return asked.Proof.Verify(i.Issuer, keys, asked.At, text)
 }
 
 // askedByVault counts what a run wrote down of Vault's answer only while Vault
 // gives the same answer about whoever evaluates: that note is testimony.
 func (e *evaluation) askedByVault(asked Asked) (person, problem string) {
-	entity, live := asked.Said.Claims[claimEntity], e.in.Self
+	entity, live := asked.Said.Claims[ClaimEntity], e.in.Self
 	switch issuer, known := e.document.Issuer(asked.Said.Issuer); {
 	case !known || !issuer.Vault:
 		return "", fmt.Sprintf("%.80q is no Vault of this policy", asked.Said.Issuer)
 	case entity == "":
 		return "", "the token that was looked up is of no entity"
-	case live.Issuer != asked.Said.Issuer || live.Claims[claimEntity] != entity:
+	case e.in.Suppose:
+		e.suppose("it is what " + asked.Said.Issuer + " said to the run that asked")
+		live = asked.Said
+	case live.Issuer != asked.Said.Issuer || live.Claims[ClaimEntity] != entity:
 		return "", "who asked is the testimony of a run that looked its token up at " + asked.Said.Issuer + ", and this one is not proven to be of the same entity"
 	}
 	approver, problem := e.document.asker(live)

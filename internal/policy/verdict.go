@@ -104,6 +104,10 @@ type Input struct {
 	// Keys are those of the issuers that do not pin them, by URL, as far as they
 	// were fetched.
 	Keys map[string]IssuerKeys
+	// Suppose takes who asked at the word of what cannot be checked any more: a
+	// run's testimony, and tokens whose keys are not known. Such a request is
+	// held back and never approved. It is for audits of what was begun long ago.
+	Suppose bool
 }
 
 // Status is where an approval stands.

@@ -34,6 +34,7 @@ type IssuerServer struct {
 
 	mu      sync.Mutex
 	keys    []jose.JSONWebKey // the newest is last, and signs
+	granted map[string]any    // claims of the tokens that Exchange gives out
 	fault   func(w http.ResponseWriter, r *http.Request) bool
 	fetches int
 }
@@ -208,9 +209,39 @@ func (s *IssuerServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		})
 	case "/keys":
 		s.answer(w, s.set())
+	case "/exchange":
+		s.exchange(w, r)
 	default:
 		http.NotFound(w, r)
 	}
+}
+
+// exchangeSecret is what a job shows to get a token.
+const exchangeSecret = "job-s3cret"
+
+// Exchange gives tokens with these claims to jobs, as the runners of GitHub
+// Actions do, for the audience that is asked for. It returns the variables that
+// a job has.
+func (s *IssuerServer) Exchange(claims map[string]any) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.granted = claims
+	return []string{"ACTIONS_ID_TOKEN_REQUEST_URL=" + s.URL() + "/exchange?api-version=2.0", "ACTIONS_ID_TOKEN_REQUEST_TOKEN=" + exchangeSecret}
+}
+
+func (s *IssuerServer) exchange(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	claims := maps.Clone(s.granted)
+	s.mu.Unlock()
+	if claims == nil || r.Header.Get("Authorization") != "Bearer "+exchangeSecret || r.URL.Query().Get("api-version") != "2.0" {
+		http.Error(w, "no job", http.StatusUnauthorized)
+		return
+	}
+	claims["aud"] = "https://example.com/default"
+	if audience := r.URL.Query().Get("audience"); audience != "" {
+		claims["aud"] = audience
+	}
+	s.answer(w, map[string]any{"value": s.Token(claims)})
 }
 
 func (s *IssuerServer) answer(w http.ResponseWriter, body any) {

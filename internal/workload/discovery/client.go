@@ -8,11 +8,13 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"time"
 
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/workload"
 )
 
@@ -70,13 +72,30 @@ func (b *boundedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// Get returns the body of one answer to a bearer's request, under the bounds of
+// a fetch. Errors are nhi.ErrUnreachable, and do not quote the bearer.
+func Get(ctx context.Context, url string, bearer nhi.Secret) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
+	defer cancel()
+	client := newClient(nil)
+	defer client.CloseIdleConnections()
+	body, err := get(ctx, client, url, bearer)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", line(err), nhi.ErrUnreachable)
+	}
+	return body, nil
+}
+
 // get returns the body of one answer, which must be a plain yes.
-func get(ctx context.Context, client *http.Client, url string) ([]byte, error) {
+func get(ctx context.Context, client *http.Client, url string, bearer nhi.Secret) ([]byte, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	if err != nil {
 		return nil, err
 	}
 	request.Header.Set("Accept", "application/json")
+	if !bearer.IsZero() {
+		request.Header.Set("Authorization", "Bearer "+bearer.Reveal())
+	}
 	response, err := client.Do(request)
 	if err != nil {
 		return nil, err

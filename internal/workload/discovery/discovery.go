@@ -118,7 +118,7 @@ func (d *Discovery) ask(ctx context.Context, issuer string) (workload.Keys, erro
 	if err := mayLead(at, document.Keys); err != nil {
 		return unreachable("the address of its keys", err)
 	}
-	body, err := get(ctx, d.client, document.Keys)
+	body, err := get(ctx, d.client, document.Keys, nhi.Secret{})
 	if err != nil {
 		return unreachable("its keys", err)
 	}
