@@ -161,6 +161,39 @@ func TestVaultsWordCountsWhileItStands(t *testing.T) {
 	}
 }
 
+// What is taken at its word is told, held back, and never approved.
+func TestWhatIsSupposedIsNeverApproved(t *testing.T) {
+	t.Parallel()
+	issuer := testserver.Issuer(t)
+	document := parse(t, believing(issuer.URL(), ""))
+	good := askedWith(t, issuer, orders(), map[string]any{"aud": "nhi", "actor_id": "4711"})
+	stranger := askedWith(t, issuer, orders(), map[string]any{"aud": "nhi", "actor_id": "1"})
+	vault := policy.Asked{Said: policy.RunnerProof{Issuer: vaultURL, Claims: map[string]string{"entity_id": "e-1"}}}
+	for name, c := range map[string]struct {
+		asked policy.Asked
+		held  bool
+	}{"a token": {good, true}, "Vault's word": {vault, true}, "a token of nobody": {stranger, false}} {
+		in := input(t, orders(), yes("ana"), yes("ben"))
+		in.Asked, in.Suppose = []policy.Asked{c.asked}, true
+		verdict := document.Evaluate(in)
+		if verdict.Status != policy.StatusPending || verdict.HeldBack() != c.held || (verdict.Requester != "") != c.held {
+			t.Errorf("%s: %+v", name, verdict)
+		}
+	}
+	// A key that is known decides, whatever may be supposed.
+	in := input(t, orders(), yes("ana"), yes("ben"))
+	moved := askedWith(t, issuer, orders(), map[string]any{"aud": "nhi", "actor_id": "4711"})
+	moved.Proof.Signature = ""
+	keys, err := workload.ParseKeys(issuer.JWKS())
+	if err != nil {
+		t.Fatal(err)
+	}
+	in.Asked, in.Suppose, in.Keys = []policy.Asked{moved}, true, map[string]policy.IssuerKeys{issuer.URL(): {Keys: keys}}
+	if verdict := document.Evaluate(in); verdict.HeldBack() || verdict.Requester != "" {
+		t.Errorf("a proof that is none: %+v", verdict)
+	}
+}
+
 func TestIssuersAreStrict(t *testing.T) {
 	t.Parallel()
 	good := believing("https://ci.example.com", "")

@@ -57,6 +57,9 @@ func (v Vault) at() (vaulthttp.Address, error) {
 // name and metadata of its choice.
 const madeByToken = "auth/token/"
 
+// maxMeta is the most metadata of a token that is looked at.
+const maxMeta = 100
+
 // LookUp asks Vault about the run's own token, and returns what it says as the
 // claims entity_id, path, display_name and meta.NAME. The last two are left
 // out where whoever made the token may have chosen them.
@@ -101,7 +104,7 @@ func (v Vault) LookUp(ctx context.Context) (workload.Token, error) {
 
 func claims(entity, path, display string, meta map[string]string) map[string]string {
 	all := map[string]string{"entity_id": entity, "path": path}
-	if !strings.HasPrefix(path, madeByToken) {
+	if !strings.HasPrefix(path, madeByToken) && len(meta) <= maxMeta {
 		all["display_name"] = display
 		for name, value := range meta {
 			all["meta."+name] = value
