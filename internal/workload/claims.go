@@ -32,7 +32,7 @@ func (c *claims) UnmarshalJSON(data []byte) error {
 	}
 	var all map[string]any
 	decoder := json.NewDecoder(bytes.NewReader(data))
-	decoder.UseNumber()
+	decoder.SetNumberType(json.UnmarshalJSONNumber)
 	if err := decoder.Decode(&all); err != nil {
 		return ErrMalformed
 	}

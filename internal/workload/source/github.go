@@ -18,7 +18,7 @@ import (
 // OpenID Connect"). A job has them only with the permission id-token: write.
 const (
 	requestURL   = "ACTIONS_ID_TOKEN_REQUEST_URL"
-	requestToken = "ACTIONS_ID_TOKEN_REQUEST_TOKEN" //nolint:gosec // the name of a variable
+	requestToken = "ACTIONS_ID_TOKEN_REQUEST_TOKEN"
 )
 
 // gitHub asks for a token. Who issues it shows only in the answer, so it asks

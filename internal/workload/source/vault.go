@@ -55,7 +55,7 @@ func (v Vault) at() (vaulthttp.Address, error) {
 
 // madeByToken starts the path of tokens that another token has made, with a
 // name and metadata of its choice.
-const madeByToken = "auth/token/"
+const madeByToken = "auth/token/" //nolint:gosec // a path
 
 // maxMeta is the most metadata of a token that is looked at.
 const maxMeta = 100
