@@ -64,6 +64,7 @@ func TestRequesterByToken(t *testing.T) {
 	wants(t, planned, 2, "+ required = (known after apply)", "needs 2 of group security", "a token proves who asks at apply")
 	token := issuer.Token(asRae(nil))
 	w.with("CI_TOKEN", token)
+	w.Env = append(w.Env, "TF_LOG=TRACE", "TF_LOG_PATH="+filepath.Join(w.Dir, "trace.log"))
 	applied := w.applySaved("plan")
 	wants(t, applied, 0, "active = false")
 	refuses(t, applied, "It is not proven who asks")
