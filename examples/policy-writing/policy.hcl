@@ -58,6 +58,9 @@ protected "root logins" {
 }
 
 # What billing asks for is activated by its own pipeline alone.
+issuer "https://token.actions.githubusercontent.com" {
+  audiences = ["nhi-acme"]
+}
 runner "billing pipeline" {
   environments = ["production"]
   scopes       = ["billing/**"]

@@ -17,6 +17,7 @@ import (
 // audit reads a whole ledger and collects what is wrong with it.
 type audit struct {
 	book    *ledger.Ledger
+	engine  *lifecycle.Engine
 	trust   lifecycle.Trust
 	systems *lifecycle.Systems
 	faults  []ledger.Fault
@@ -95,7 +96,7 @@ func (v *audit) chain(ctx context.Context, chain ledger.Chain) error {
 	case ledger.KindIdentity:
 		v.identityChain(chain, subject)
 	case ledger.KindApproval:
-		v.approvalChain(chain, subject)
+		v.approvalChain(ctx, chain, subject)
 	case ledger.KindGrant:
 		return v.grantChain(ctx, chain, nhi.ApprovalID(subject))
 	}
@@ -125,13 +126,15 @@ func (v *audit) misplaced(chain ledger.Chain, entry ledger.Entry) {
 	v.fault(chain.Name, entry.Seq, "an entry of type %s has no place in this chain", entry.Body.Type())
 }
 
-func (v *audit) approvalChain(chain ledger.Chain, subject string) {
+func (v *audit) approvalChain(ctx context.Context, chain ledger.Chain, subject string) {
 	for _, entry := range chain.Entries {
 		var err error
 		switch body := entry.Body.(type) {
 		case ledger.RequestBody:
 			v.requests++
-			err = v.request(body, subject)
+			if err = v.request(body, subject); err == nil && body.Token != "" {
+				err = v.proof(ctx, chain, entry, body)
+			}
 		case ledger.DecisionBody:
 			v.decisions++
 			err = v.decision(chain, entry, body.SignedDecision, nhi.ApprovalID(subject))

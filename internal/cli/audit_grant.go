@@ -59,7 +59,8 @@ func (v *audit) tainted(ctx context.Context, chain ledger.Chain, id nhi.Approval
 		return err
 	}
 	record := lifecycle.Fold(id, chain)
-	for _, one := range lifecycle.TaintedBy(v.documents[len(v.documents)-1].document, record, approval) {
+	newest := v.documents[len(v.documents)-1].document
+	for _, one := range lifecycle.TaintedBy(newest, record, approval, v.engine.IssuerKeys(ctx, newest, approval)) {
 		if one.Before() {
 			v.note(chain.Name, record.Epoch, "%s", one)
 			continue
@@ -105,7 +106,7 @@ func (v *audit) backed(ctx context.Context, a activation, id nhi.ApprovalID, use
 		v.fault(a.chain.Name, a.at, "%s", err)
 		return nil
 	}
-	verdict, err := evaluateAt(document, approval, a.wish.Text, a.intent)
+	verdict, err := v.evaluateAt(ctx, document, approval, a.wish.Text, a.intent)
 	switch {
 	case err != nil:
 		v.fault(a.chain.Name, a.at, "%s", err)
@@ -114,7 +115,7 @@ func (v *audit) backed(ctx context.Context, a activation, id nhi.ApprovalID, use
 	case verdict.HeldBack(): // by the time of its entry, or by a proof that is not on record
 		v.note(a.chain.Name, a.at, "it was approved, and the record does not show that nothing held it back: %s", strings.Join(verdict.Held, "; "))
 		v.counted(a, verdict, used)
-	case !v.covered(a, document, approval, verdict):
+	case !v.covered(ctx, a, document, approval, verdict):
 		v.fault(a.chain.Name, a.at, "activation %d was not approved when it was begun (%s): %s",
 			a.use.Activation, verdict.Status, strings.Join(verdict.Reasons, "; "))
 	}
@@ -134,7 +135,7 @@ func (v *audit) counted(a activation, verdict policy.Verdict, used map[nhi.Diges
 
 // covered says whether the request that was in force contains the activated
 // one: less access needs no new decision.
-func (v *audit) covered(a activation, document *policy.Document, approval ledger.Chain, verdict policy.Verdict) bool {
+func (v *audit) covered(ctx context.Context, a activation, document *policy.Document, approval ledger.Chain, verdict policy.Verdict) bool {
 	if a.before.Phase != lifecycle.PhaseActive || len(verdict.Denials) > 0 {
 		return false
 	}
@@ -143,7 +144,7 @@ func (v *audit) covered(a activation, document *policy.Document, approval ledger
 	if heldErr != nil || askedErr != nil || !held.Contains(asked, v.systems.Privilege) {
 		return false
 	}
-	whole, err := evaluateAt(document, approval, a.before.Text, a.intent)
+	whole, err := v.evaluateAt(ctx, document, approval, a.before.Text, a.intent)
 	return err == nil && len(whole.Denials) == 0
 }
 
@@ -179,18 +180,20 @@ func (v *audit) chainAt(ctx context.Context, name string, heads map[string]nhi.H
 }
 
 // evaluateAt evaluates a request on an approval's chain as it was, at the time
-// of the entry that rests on it.
-func evaluateAt(document *policy.Document, chain ledger.Chain, text string, at ledger.Entry) (policy.Verdict, error) {
+// of the entry that rests on it. What proved who asked then may not be known any
+// more: that is told, and is no fault.
+func (v *audit) evaluateAt(ctx context.Context, document *policy.Document, chain ledger.Chain, text string, at ledger.Entry) (policy.Verdict, error) {
 	request, err := nhi.ParseRequest(text)
 	if err != nil {
 		return policy.Verdict{}, err
 	}
-	input := policy.Input{Request: request, Text: text, HashAt: chain.HashAt, Now: at.Time}
+	input := policy.Input{Request: request, Text: text, HashAt: chain.HashAt, Now: at.Time,
+		Keys: v.engine.IssuerKeys(ctx, document, chain), Suppose: true}
 	for _, entry := range chain.Entries {
 		switch body := entry.Body.(type) {
 		case ledger.RequestBody:
 			if body.Text == text {
-				input.Asked = append(input.Asked, policy.Asked{Justification: body.Justification, Signature: body.Signature})
+				input.Asked = append(input.Asked, lifecycle.AskedOf(entry.Time, body))
 			}
 		case ledger.DecisionBody:
 			input.Decisions = append(input.Decisions, body.SignedDecision)

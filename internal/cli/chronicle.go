@@ -16,6 +16,7 @@ import (
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/lifecycle"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/signature"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/workload"
 )
 
 // chronicle tells entries in words.
@@ -45,7 +46,7 @@ func (a *app) chronicle(ctx context.Context, d *desk) (*chronicle, error) {
 		err = c.faulty(ledger.PolicyChain, err)
 		return c, err
 	}
-	reader := &audit{book: book, trust: trust, systems: lifecycle.NewSystems(a.Kinds)}
+	reader := &audit{book: book, engine: d.engine, trust: trust, systems: lifecycle.NewSystems(a.Kinds)}
 	reader.policyChain(chain)
 	c.documents = reader.documents
 	return c, nil
@@ -152,7 +153,12 @@ func (c *chronicle) request(body ledger.RequestBody, told *event) string {
 		words += fmt.Sprintf(", term %d", request.Term)
 	}
 	key, err := signature.Verify(body.Signature, signature.NamespaceRequest, body.Text)
+	issuer, _ := workload.Proof{Token: body.Token}.Issuer()
 	switch {
+	case issuer != "":
+		words += fmt.Sprintf(", asked with a token of %.80q", issuer)
+	case body.Issuer != "":
+		words += fmt.Sprintf(", asked by whom %.80q told the run that it is", body.Issuer)
 	case body.Signature == "":
 		words += ", asked by unproven"
 	case err != nil:

@@ -16,6 +16,7 @@ import (
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/ledger"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/workload/source"
 )
 
 // configName is the configuration that is read where no other is named.
@@ -34,6 +35,7 @@ type config struct {
 	ledger                   ledgerConfig
 	policyFile, decisionsDir string
 	requesterKey             string
+	requester, runner        source.Source
 	systems                  []configured
 }
 
@@ -140,7 +142,9 @@ func (r *configReader) config(body *hclsyntax.Body) config {
 		case "decisions_dir":
 			c.decisionsDir = r.path(attribute.Expr, name)
 		case "requester":
-			c.requesterKey = r.path(r.object(attribute.Expr, name, "ssh_key_file")["ssh_key_file"], "requester.ssh_key_file")
+			c.requesterKey, c.requester = r.proof(attribute.Expr, name, "ssh_key_file")
+		case "runner":
+			_, c.runner = r.proof(attribute.Expr, name)
 		case "systems":
 			c.systems = r.systems(attribute.Expr)
 		case "read_only": // the provider's: it is about credentials

@@ -29,6 +29,12 @@ func TestConfigurationIsStrict(t *testing.T) {
 		"braces are nested deeper than":                           "systems = " + strings.Repeat("{a=", 100) + strings.Repeat("}", 100),
 		"Argument or block definition required":                   "!!",
 		"longer than 65536 bytes":                                 strings.Repeat("#", 100_000),
+		`runner must name exactly one of token_env`:               `runner = {}`,
+		`runner vault must name exactly one of token_env`:         `runner = { vault = { address = "https://vault.internal:8200" } }`,
+		`runner: unknown attribute "ssh_key_file"`:                `runner = { ssh_key_file = "x" }`,
+		`requester must name a key or a token, and not both`:      `requester = { ssh_key_file = "x", github_actions = true }`,
+		`requester.github_actions must be true or false`:          `requester = { github_actions = "yes" }`,
+		`requester: unknown attribute "token"`:                    `requester = { token = "eyJ" }`,
 		"nhi.hcl names no ledger":                                 `environment = "production"`,
 	} {
 		w.write(w.path("nhi.hcl"), text)
@@ -45,6 +51,7 @@ func TestTheProvidersOwnSettingsAreAccepted(t *testing.T) {
 	w := newWorld(t)
 	w.write(w.path("nhi.hcl"), w.read(w.path("nhi.hcl"))+`
 read_only = true
+runner = { github_actions = true }
 systems = {
   orders = { postgres = { url = env("NHI_TEST_ORDERS_URL") } }
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/cli"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/ledger"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/lifecycle"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/policy"
 )
@@ -178,7 +179,7 @@ func TestOneSignatureOverTwoHundred(t *testing.T) {
 		request.Approval = approval(i)
 		text, err := request.Text()
 		must(t, err)
-		must(t, engine.RecordRequest(t.Context(), text, "CHG-1234", ""))
+		must(t, engine.RecordRequest(t.Context(), text, "CHG-1234", lifecycle.Signed{}))
 		must(t, engine.RecordIdentity(t.Context(), nhi.Identity{ID: approval(i).Identity(), Owner: "ana@example.com",
 			Purpose: "Nightly export of orders", Kind: nhi.KindService, Status: nhi.IdentityActive}))
 		args = append(args, string(approval(i)))

@@ -60,7 +60,7 @@ func (p petition) invite(out *page) {
 
 func (p petition) describeAsker(out *page) {
 	if person := p.standing.Verdict.Requester; person != "" {
-		out.field("asked by", "%s, proven by a signature over this request", person)
+		out.field("asked by", "%s, proven by %s", person, provenBy(p.standing.Verdict.ProvenBy))
 	} else {
 		out.field("asked by", "unproven, so every quorum is one larger")
 	}

@@ -42,6 +42,7 @@ func (a *app) open() (*desk, error) {
 	d := &desk{config: c, engine: lifecycle.New(lifecycle.Config{
 		OpenLedger: a.openLedger(c.ledger), PolicyFile: c.policyFile, DecisionsDir: c.decisionsDir,
 		SpoolDir: a.SpoolDir, Pins: a.Pins, Systems: c.targets(a.Kinds), Clock: a.clock,
+		Runner: c.runner, Requester: c.requester,
 	})}
 	d.begin = d.engine.Sit
 	return d, nil

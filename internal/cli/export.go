@@ -10,7 +10,9 @@ import (
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/ledger"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/lifecycle"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/policy"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/signature"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/workload"
 )
 
 // toStdout names standard output where a file is asked for.
@@ -144,6 +146,9 @@ func (a *app) vouch(ctx context.Context, d *desk, file requestFile) error {
 	// In a ledger such a request counts as unproven. In a file it most likely
 	// means that somebody changed the text under the signature.
 	for _, asked := range p.asked {
+		if asked.Proof.Token != "" && movedProof(p, asked) {
+			return unavailable("the requester's proof is of another text than the file holds: %w", ledger.ErrBroken)
+		}
 		if asked.Signature == "" {
 			continue
 		}
@@ -152,4 +157,12 @@ func (a *app) vouch(ctx context.Context, d *desk, file requestFile) error {
 		}
 	}
 	return nil
+}
+
+// movedProof says whether a proof by a token is of another text than it stands
+// with. What cannot be checked here is unproven, and no fault.
+func movedProof(p petition, asked policy.Asked) bool {
+	url, err := asked.Proof.Issuer()
+	issuer, known := p.standing.Policy.Issuer(url)
+	return err != nil || known && errors.Is(issuer.Proves(asked, p.text, p.input().Keys), workload.ErrProof)
 }

@@ -142,7 +142,7 @@ func (p *petition) read(text string) (known bool) {
 				p.askedAt = entry.Time
 			}
 			known, p.takenBack, p.justification = true, false, body.Justification
-			p.asked = append(p.asked, policy.Asked{Justification: body.Justification, Signature: body.Signature})
+			p.asked = append(p.asked, lifecycle.AskedOf(entry.Time, body))
 		case ledger.WithdrawalBody:
 			if known && body.Request == nhi.DigestOf(text) {
 				p.takenBack, p.asked, p.askedAt = true, nil, time.Time{}
@@ -177,11 +177,10 @@ func (p petition) part(person string, signed ...nhi.SignedDecision) policy.Part 
 }
 
 func (p petition) input(signed ...nhi.SignedDecision) policy.Input {
-	return policy.Input{
-		Request: p.request, Text: p.text, Asked: p.asked,
-		Decisions: append(slices.Clone(p.decisions), signed...),
-		HashAt:    p.chain.HashAt, Now: p.standing.Now, Since: p.standing.RestoredAt(),
-	}
+	in := p.standing.Input(p.request, p.text)
+	in.Asked, in.HashAt = p.asked, p.chain.HashAt
+	in.Decisions = append(slices.Clone(p.decisions), signed...)
+	return in
 }
 
 // status is where the petition stands, in one word for people.

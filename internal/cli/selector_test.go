@@ -10,6 +10,7 @@ import (
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/cli"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/ledger"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/lifecycle"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
 )
 
@@ -156,7 +157,7 @@ func (w *world) many(n int) {
 		request.Approval = approval(i)
 		text, err := request.Text()
 		must(w.t, err)
-		must(w.t, engine.RecordRequest(context.Background(), text, "CHG-1234", ""))
+		must(w.t, engine.RecordRequest(context.Background(), text, "CHG-1234", lifecycle.Signed{}))
 		must(w.t, engine.RecordIdentity(context.Background(), nhi.Identity{ID: request.Identity(), Owner: request.Owner,
 			Purpose: request.Purpose, Kind: request.Kind, Status: nhi.IdentityActive}))
 	}

@@ -149,7 +149,7 @@ func (a *app) shownJSON(p petition) map[string]any {
 	verdict := p.standing.Verdict
 	shown := map[string]any{
 		"approval": p.approval, "status": p.status(), "request": nhi.DigestOf(p.text), "text": p.text, "waits": p.waits(),
-		"requester": verdict.Requester, "justification": p.justification, "ended": p.ended(),
+		"requester": verdict.Requester, "proven_by": verdict.ProvenBy, "justification": p.justification, "ended": p.ended(),
 		"identity": map[string]string{"id": string(p.request.Identity()), "owner": p.request.Owner,
 			"purpose": p.request.Purpose, "kind": p.request.Kind},
 		"ttl": nhi.FormatTTL(p.request.TTL), "term": p.request.Term,

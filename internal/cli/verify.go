@@ -74,7 +74,7 @@ func (a *app) verify(ctx context.Context, states []string) error {
 	if err != nil {
 		return err
 	}
-	audit := &audit{book: book, systems: lifecycle.NewSystems(a.Kinds)}
+	audit := &audit{book: book, engine: d.engine, systems: lifecycle.NewSystems(a.Kinds)}
 	if err := audit.states(states); err != nil {
 		return err
 	}

@@ -84,6 +84,18 @@ func requester(verdict policy.Verdict) string {
 	return verdict.Requester
 }
 
+// provenBy says in words by what the requester is proven.
+func provenBy(by string) string {
+	switch by {
+	case policy.ProvenByOIDC:
+		return "a proof over this request, by a token of an issuer that the policy believes"
+	case policy.ProvenByVault:
+		return "Vault, of whose entity this run is, too"
+	default:
+		return "a signature over this request"
+	}
+}
+
 // progress writes how many have approved of how many, for each need.
 func progress(needs []policy.Need) string {
 	if len(needs) == 0 {

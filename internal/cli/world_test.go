@@ -237,7 +237,7 @@ func (w *world) ask(request nhi.Request, by string) string {
 		made, err = signature.Sign(w.signer(by), signature.NamespaceRequest, text)
 		must(w.t, err)
 	}
-	must(w.t, engine.RecordRequest(ctx, text, "CHG-1234", made))
+	must(w.t, engine.RecordRequest(ctx, text, "CHG-1234", lifecycle.Signed{SSH: made}))
 	return text
 }
 

@@ -41,8 +41,16 @@ type RequestBody struct {
 	Text          string `json:"text"`
 	Justification string `json:"justification"`
 	// Signature is the requester's SSH signature over Text (nhi-request@v1);
-	// empty where the requester is not proven.
+	// empty where the requester is not proven, or by something else.
 	Signature string `json:"signature"`
+	// Token is header and payload of an issuer's token, without its signature,
+	// and Proof a proof over Text by whoever held it. Issuer and Claims are what
+	// a Vault said of whoever asked: the testimony of the run that wrote this. A
+	// request with any of them is of version 2.
+	Token  string            `json:"token,omitempty"`
+	Proof  string            `json:"proof,omitempty"`
+	Issuer string            `json:"issuer,omitempty"`
+	Claims map[string]string `json:"claims,omitempty"`
 }
 
 // DecisionBody records a person's signed verdict.
@@ -151,7 +159,12 @@ func (PolicyBody) Type() string { return "policy@1" }
 func (IdentityBody) Type() string { return "identity@1" }
 
 // Type implements Body.
-func (RequestBody) Type() string { return "request@1" }
+func (b RequestBody) Type() string {
+	if b.Token != "" || b.Proof != "" || b.Issuer != "" || len(b.Claims) > 0 {
+		return "request@2"
+	}
+	return "request@1"
+}
 
 // Type implements Body.
 func (DecisionBody) Type() string { return "decision@1" }

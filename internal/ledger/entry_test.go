@@ -48,6 +48,10 @@ func samples(t testing.TB) map[string]ledger.Body {
 		ledger.PolicyBody{Version: 7, Digest: digest, Document: "version = 7\n", Signatures: "-----BEGIN SSH SIGNATURE-----\n"},
 		ledger.IdentityBody{Identity: someone},
 		ledger.RequestBody{Text: "nhi request 1\n", Justification: "CHG-1234", Signature: "-----BEGIN SSH SIGNATURE-----\n"},
+		ledger.RequestBody{
+			Text: "nhi request 1\n", Justification: "CHG-1234", Signature: "", Token: "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJodHRwczovL2NpLmV4YW1wbGUuY29tIn0", Proof: "AAEC",
+			Issuer: "https://vault.internal:8200", Claims: map[string]string{"entity_id": "5b3f", "path": "auth/approle/login"},
+		},
 		ledger.DecisionBody{SignedDecision: nhi.SignedDecision{Text: "nhi decision 1\n", List: string(digest) + " a/b/c:d\n", Signature: "sig"}},
 		ledger.IntentBody{
 			Verb: ledger.VerbActivate, Activation: 2, Request: digest, Text: "nhi request 1\n", Reason: "approved", StartedAt: noon,

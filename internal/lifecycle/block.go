@@ -80,7 +80,8 @@ func (s *Standing) Blocked() string {
 
 // lift fills in what policy and people say of each block.
 func (s *Standing) lift(blocks []Blocked, request nhi.Request, text string) {
-	in := policy.Input{Request: request, Text: text, Asked: askedIn(s.chains[s.approval], text), Now: s.Now, Since: s.trust.Base.Time}
+	in := s.Input(request, text)
+	in.Decisions, in.HashAt = nil, nil // those of each block
 	for _, block := range blocks {
 		held := policy.Block{Seq: block.Seq, HashAt: block.chain.HashAt}
 		block.with = func(more []nhi.SignedDecision) policy.Lift {

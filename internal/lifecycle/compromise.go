@@ -39,8 +39,9 @@ func (t Tainted) String() string {
 
 // TaintedBy returns the decisions that the activation in force needed, and
 // whose keys a policy calls compromised: without them, the quorum is not met.
-// The record is one that Fold made, approval the chain of its approval.
-func TaintedBy(document *policy.Document, record Record, approval ledger.Chain) []Tainted {
+// The record is one that Fold made, approval the chain of its approval, and
+// keys are what IssuerKeys says of that chain.
+func TaintedBy(document *policy.Document, record Record, approval ledger.Chain, keys map[string]policy.IssuerKeys) []Tainted {
 	if record.Phase != PhaseActive {
 		return nil
 	}
@@ -53,8 +54,8 @@ func TaintedBy(document *policy.Document, record Record, approval ledger.Chain) 
 			continue
 		}
 		verdict := document.Evaluate(policy.Input{Request: request, Text: text, Asked: askedIn(approval, text),
-			Decisions: decisionsIn(approval), HashAt: approval.HashAt, Now: record.StartedAt})
-		if verdict.Status != policy.StatusApproved {
+			Decisions: decisionsIn(approval), HashAt: approval.HashAt, Now: record.StartedAt, Keys: keys, Suppose: true})
+		if verdict.Status != policy.StatusApproved && !verdict.HeldBack() {
 			all = append(all, found...)
 		}
 	}

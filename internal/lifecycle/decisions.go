@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/ledger"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/policy"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/signature"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/workload"
 )
 
 // DecisionSuffix ends the name of every decision file.
@@ -64,7 +66,7 @@ func askedIn(chain ledger.Chain, text string) []policy.Asked {
 		switch body := entry.Body.(type) {
 		case ledger.RequestBody:
 			if body.Text == text {
-				asked = append(asked, policy.Asked{Justification: body.Justification, Signature: body.Signature})
+				asked = append(asked, AskedOf(entry.Time, body))
 			}
 		case ledger.WithdrawalBody:
 			if body.Request == nhi.DigestOf(text) {
@@ -73,6 +75,14 @@ func askedIn(chain ledger.Chain, text string) []policy.Asked {
 		}
 	}
 	return asked
+}
+
+// AskedOf is what policy sees of a request on record.
+func AskedOf(at time.Time, body ledger.RequestBody) policy.Asked {
+	return policy.Asked{
+		Justification: body.Justification, At: at, Signature: body.Signature,
+		Proof: workload.Proof{Token: body.Token, Signature: body.Proof}, Said: policy.RunnerProof{Issuer: body.Issuer, Claims: body.Claims},
+	}
 }
 
 // recordDecisions appends the decisions that came as files: the approvals,

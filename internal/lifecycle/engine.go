@@ -11,6 +11,7 @@ import (
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/ledger"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/workload/source"
 )
 
 // Config is what an Engine is made of. Nothing in it is contacted before it
@@ -38,6 +39,10 @@ type Config struct {
 	// Alive says whether whoever started this run is still there. It is asked
 	// right before each entry and each effect; nil for always.
 	Alive func() bool
+	// Runner and Requester are where this run finds what proves where it runs,
+	// and who asks; the zero Source for nothing. An SSH key of the requester's is
+	// no Source.
+	Runner, Requester source.Source
 }
 
 // Engine carries out the verbs of a grant's life over one ledger. It is safe
@@ -50,10 +55,11 @@ type Engine struct {
 	// chain's end and the pins: signatures are checked once.
 	trusted    *Trust
 	trustedFor string
+	proofs     *proofs
 }
 
 // New returns an engine over config.
-func New(config Config) *Engine { return &Engine{Config: config} }
+func New(config Config) *Engine { return &Engine{Config: config, proofs: newProofs()} }
 
 // ErrNoTrustedLedger wraps every reason for which the ledger cannot be relied
 // on, unreachable and untrusted alike.

@@ -16,5 +16,8 @@ func (s *Standing) Input(request nhi.Request, text string) policy.Input {
 		HashAt:    chain.HashAt,
 		Now:       s.Now,
 		Since:     s.trust.Base.Time,
+		Runner:    s.runner,
+		Self:      s.self,
+		Keys:      s.keys,
 	}
 }

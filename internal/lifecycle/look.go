@@ -110,7 +110,7 @@ func (v *View) lookAtKeys(record Record) {
 	if v.Standing == nil {
 		return
 	}
-	v.Tainted = TaintedBy(v.Standing.Policy, record, v.Standing.chains[v.Standing.approval])
+	v.Tainted = TaintedBy(v.Standing.Policy, record, v.Standing.chains[v.Standing.approval], v.Standing.keys)
 	for _, tainted := range v.Tainted {
 		v.Findings = append(v.Findings, tainted.String())
 	}

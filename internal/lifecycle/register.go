@@ -8,12 +8,13 @@ import (
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/ledger"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/policy"
 )
 
 // RecordRequest appends a request to its approval's chain, where the last
-// record of this very text is not alike already. Signature is the requester's
-// over the text, or empty.
-func (e *Engine) RecordRequest(ctx context.Context, text, justification, signature string) error {
+// record of this very text is not alike already. Signed is how the requester
+// is proven, or nothing.
+func (e *Engine) RecordRequest(ctx context.Context, text, justification string, signed Signed) error {
 	request, err := nhi.ParseRequest(text)
 	if err != nil {
 		return err
@@ -25,7 +26,8 @@ func (e *Engine) RecordRequest(ctx context.Context, text, justification, signatu
 	if request.Ledger != book.ID() {
 		return fmt.Errorf("the request is for ledger %s, and this is ledger %s: %w", request.Ledger, book.ID(), nhi.ErrInvalid)
 	}
-	body := ledger.RequestBody{Text: text, Justification: justification, Signature: signature}
+	body := ledger.RequestBody{Text: text, Justification: justification, Signature: signed.SSH,
+		Token: signed.Proof.Token, Proof: signed.Proof.Signature, Issuer: signed.Vault.Issuer, Claims: signed.Vault.Claims}
 	return e.extend(ctx, ledger.ApprovalChain(request.Approval), func(chain ledger.Chain) ledger.Body {
 		if alike(chain, body) {
 			return nil
@@ -62,7 +64,8 @@ func alike(chain ledger.Chain, request ledger.RequestBody) bool {
 	for _, entry := range slices.Backward(chain.Entries) {
 		if last, ok := entry.Body.(ledger.RequestBody); ok && last.Text == request.Text {
 			return asks(chain, nhi.DigestOf(request.Text)) && last.Justification == request.Justification &&
-				(last.Signature == "") == (request.Signature == "")
+				(last.Signature == "") == (request.Signature == "") && (last.Token == "") == (request.Token == "") &&
+				last.Issuer == request.Issuer && last.Claims[policy.ClaimEntity] == request.Claims[policy.ClaimEntity]
 		}
 	}
 	return false

@@ -22,7 +22,7 @@ func TestRecordRequestOnce(t *testing.T) {
 	w := newMemoryWorld(t)
 	r := w.three()
 	text, chain, e := textOf(t, r), ledger.ApprovalChain(r.Approval), w.run(nil)
-	ask := func(why string) { must(t, e.RecordRequest(t.Context(), text, why, "")) }
+	ask := func(why string) { must(t, e.RecordRequest(t.Context(), text, why, Signed{})) }
 	steps := []struct {
 		do   func()
 		want int
@@ -41,7 +41,7 @@ func TestRecordRequestOnce(t *testing.T) {
 		}
 	}
 	r.Ledger = "ffffffffffffffffffffffffffffffff"
-	wantError(t, e.RecordRequest(t.Context(), textOf(t, r), "CHG-1", ""), nhi.ErrInvalid)
+	wantError(t, e.RecordRequest(t.Context(), textOf(t, r), "CHG-1", Signed{}), nhi.ErrInvalid)
 }
 
 // Somebody who writes at the same moment costs nobody their request.
@@ -55,7 +55,7 @@ func TestRecordRequestBesideOthers(t *testing.T) {
 		l.before = nil
 		w.record(chain, ledger.RequestBody{Text: text, Justification: "another run"})
 	}
-	must(t, w.run(l).RecordRequest(t.Context(), text, "CHG-1", ""))
+	must(t, w.run(l).RecordRequest(t.Context(), text, "CHG-1", Signed{}))
 	if got := w.count(chain); got != 2 {
 		t.Errorf("%d entries", got)
 	}

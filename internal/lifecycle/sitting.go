@@ -125,6 +125,7 @@ func (s *Sitting) over(ctx context.Context, request nhi.Request, text string, ch
 	for _, relied := range []ledger.Chain{s.trust.chain, s.policies, chain, identities} {
 		standing.chains[relied.Name], standing.Heads[relied.Name] = relied, relied.Head()
 	}
+	s.engine.proveSelf(ctx, &standing, chain)
 	standing.fresh = unrecorded(chain, s.files[request.Approval])
 	s.engine.judge(&standing, request, text, record, trigger)
 	standing.reviewed(record)

@@ -44,6 +44,10 @@ type Standing struct {
 	chains   map[string]ledger.Chain
 	approval string
 	fresh    []nhi.SignedDecision
+	// runner and self are what this run proves of itself, keys are those of the
+	// issuers of tokens on record.
+	runner, self policy.RunnerProof
+	keys         map[string]policy.IssuerKeys
 }
 
 // RestoredAt is when the ledger was restored from a back-up; zero where it never

@@ -66,7 +66,7 @@ func TestFailClosed(t *testing.T) {
 		}, nil, nhi.ErrNotApproved},
 		{"identity never recorded", func(w *world) string {
 			text := textOf(w.t, w.three())
-			must(w.t, w.run(nil).RecordRequest(w.t.Context(), text, "CHG-1", ""))
+			must(w.t, w.run(nil).RecordRequest(w.t.Context(), text, "CHG-1", Signed{}))
 			w.sign("ana", nhi.VerdictApprove, text)
 			w.sign("ben", nhi.VerdictApprove, text)
 			return text

@@ -103,7 +103,7 @@ func newOld(t *testing.T) *old {
 	o.wide = o.approved(o.three())
 	block, err := signature.Sign(signerOf("eve"), signature.NamespaceRequest, o.wide)
 	must(t, err)
-	must(t, o.run(nil).RecordRequest(t.Context(), o.wide, "CHG-2", block))
+	must(t, o.run(nil).RecordRequest(t.Context(), o.wide, "CHG-2", Signed{SSH: block}))
 	o.known = o.look(o.wide, o.known, true).Record
 	o.measure(o.chains)
 	return o

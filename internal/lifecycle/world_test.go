@@ -449,7 +449,7 @@ func (w *world) ask(r nhi.Request) string {
 	w.identify(r, nhi.IdentityActive, time.Time{})
 	block, err := signature.Sign(signerOf("eve"), signature.NamespaceRequest, text)
 	must(w.t, err)
-	must(w.t, e.RecordRequest(w.t.Context(), text, "CHG-1", block))
+	must(w.t, e.RecordRequest(w.t.Context(), text, "CHG-1", Signed{SSH: block}))
 	return text
 }
 

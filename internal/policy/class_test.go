@@ -209,6 +209,7 @@ func TestExpressionsAreChecked(t *testing.T) {
 }
 
 const runnerBlock = `
+issuer "https://ci.example.com" { audiences = ["nhi"] }
 runner "payments CI" {
   environments = ["production"]
   scopes       = ["payments/**"]

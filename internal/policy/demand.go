@@ -73,8 +73,14 @@ func unmet(rule Rule, condition Condition, err error) string {
 func (e *evaluation) holdBack() {
 	d, request := e.document, e.in.Request
 	if bound := d.runners(request); len(bound) > 0 && !d.proven(request, e.in.Runner) {
-		e.hold("%s/%s is bound to the runner %s, and nothing proves that this is one",
-			request.Environment(), request.Scope(), strings.Join(bound, " or "))
+		why := "and nothing proves that this is one"
+		switch runner := e.in.Runner; {
+		case runner.Issuer != "":
+			why = "and the token of " + runner.Issuer + " is of another one"
+		case runner.Why != "":
+			why += ": " + runner.Why
+		}
+		e.hold("%s/%s is bound to the runner %s, %s", request.Environment(), request.Scope(), strings.Join(bound, " or "), why)
 	}
 	q := &inquiry{facts: e.facts()}
 	for _, one := range e.ruling.decided {

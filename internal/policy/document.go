@@ -26,6 +26,7 @@ type Document struct {
 	Rules        []Rule // in order: the first that matches decides
 	Protected    []Protected
 	Runners      []Runner
+	Issuers      []Issuer   // whose tokens prove runners and requesters
 	Digest       nhi.Digest // of the exact bytes
 }
 
@@ -62,6 +63,8 @@ type Approver struct {
 	// Compromised are keys that were this person's, and that somebody else may
 	// have: nothing that they signed counts, whenever that was.
 	Compromised []Compromised
+	// Workloads are the tokens that prove that this person asks.
+	Workloads []Workload
 }
 
 // Compromised is a key, and since when somebody else may have it.

@@ -4,10 +4,7 @@ import (
 	"fmt"
 	"slices"
 
-	"golang.org/x/crypto/ssh"
-
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
-	"github.com/nhi-terraform/terraform-provider-nhi/internal/signature"
 )
 
 // maxReasons bounds how many sentences a verdict holds.
@@ -75,58 +72,4 @@ func (e *evaluation) policy() {
 		e.verdict.Needs = append(e.verdict.Needs, Need{Requirement: requirement, Want: requirement.Count})
 		e.verdict.NoApproval = e.verdict.NoApproval && requirement.NoApproval
 	}
-}
-
-// requesters finds out who asked, and makes quorums larger where that is not
-// proven.
-func (e *evaluation) requesters() {
-	e.unproven = len(e.in.Asked) == 0
-	for _, asked := range e.in.Asked {
-		person, problem := e.requester(asked)
-		if problem != "" {
-			e.unproven = true
-			e.notProven(problem)
-			continue
-		}
-		e.askers[person] = true
-		e.verdict.Requester = person
-	}
-	if len(e.in.Asked) == 0 {
-		e.notProven("nobody is on record as having asked")
-	}
-	if e.unproven {
-		e.enlarge()
-	}
-}
-
-// enlarge makes every quorum one larger, because it is not proven who asked.
-func (e *evaluation) enlarge() {
-	e.verdict.Requester = ""
-	for i, need := range e.verdict.Needs {
-		if !need.NoApproval {
-			e.verdict.Needs[i].Want = need.Count + 1
-		}
-	}
-}
-
-// notProven tells why quorums are larger; where there is none it matters to nobody.
-func (e *evaluation) notProven(problem string) {
-	if !e.verdict.NoApproval {
-		e.reason("the requester is not proven, so each quorum is one larger: %s", problem)
-	}
-}
-
-func (e *evaluation) requester(asked Asked) (person, problem string) {
-	if asked.Signature == "" {
-		return "", "the request is not signed"
-	}
-	key, err := signature.Verify(asked.Signature, signature.NamespaceRequest, e.in.Text)
-	if err != nil {
-		return "", plain(err)
-	}
-	approver, known := e.document.Person(key)
-	if !known {
-		return "", "the key " + ssh.FingerprintSHA256(key) + " does not count: " + e.document.nobody(key)
-	}
-	return approver.Name, ""
 }

@@ -37,10 +37,16 @@ func ParseExamples(src []byte) ([]Example, error) {
 
 func (r *reader) example(block *hclsyntax.Block) Example {
 	body := block.Body
-	r.shape(body, []string{"requester", "approve", "approve_with_hardware_key", "deny", "at", "expect", "because", "decided_by"},
+	r.shape(body, []string{"requester", "proven_by", "approve", "approve_with_hardware_key", "deny", "at", "expect", "because", "decided_by"},
 		map[string]int{"request": 0, "runner": 0})
 	x := Example{Name: block.Labels[0], Line: block.TypeRange.Start.Line}
 	x.asks.Requester, _, _ = r.text(body, "requester", false)
+	if by, at, ok := r.text(body, "proven_by", false); ok {
+		x.asks.ProvenBy = by
+		if !slices.Contains([]string{ProvenBySSH, ProvenByOIDC, ProvenByVault}, by) || x.asks.Requester == "" {
+			r.fail(at, "proven_by is ssh, oidc or vault, of a requester that is named")
+		}
+	}
 	x.asks.Approve, _ = r.list(body, "approve", false)
 	x.asks.Touch, _ = r.list(body, "approve_with_hardware_key", false)
 	x.asks.Deny, _ = r.list(body, "deny", false)

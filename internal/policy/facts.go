@@ -70,7 +70,7 @@ type AccessFacts struct {
 type RequesterFacts struct {
 	Name     string `json:"name" cel:"name"`           // empty where any request is unproven
 	Proven   bool   `json:"proven" cel:"proven"`       // whoever asked is proven
-	ProvenBy string `json:"proven_by" cel:"proven_by"` // "ssh", or empty
+	ProvenBy string `json:"proven_by" cel:"proven_by"` // "ssh", "oidc", "vault", or empty
 }
 
 // RunnerFacts are where Terraform runs, as far as that is proven.
@@ -78,9 +78,6 @@ type RunnerFacts struct {
 	Issuer string            `json:"issuer" cel:"issuer"` // empty where nothing is proven
 	Claims map[string]string `json:"claims" cel:"claims"`
 }
-
-// provenBySSH is the proof of a requester who signed the request text.
-const provenBySSH = "ssh"
 
 // standingFacts are those that follow from the request alone.
 func standingFacts(request nhi.Request) Facts {
@@ -127,10 +124,7 @@ func (d *Document) Facts(in Input) Facts {
 func (e *evaluation) facts() Facts {
 	facts := standingFacts(e.in.Request)
 	facts.Now = e.in.Now.UTC()
-	facts.Requester = RequesterFacts{Name: e.verdict.Requester, Proven: !e.unproven}
-	if facts.Requester.Proven {
-		facts.Requester.ProvenBy = provenBySSH
-	}
+	facts.Requester = RequesterFacts{Name: e.verdict.Requester, Proven: !e.unproven, ProvenBy: e.verdict.ProvenBy}
 	facts.Runner.Issuer = e.in.Runner.Issuer
 	for name, value := range e.in.Runner.Claims {
 		facts.Runner.Claims[name] = value

@@ -12,7 +12,7 @@ import (
 func TestPublishedPolicies(t *testing.T) {
 	t.Parallel()
 	ran := 0
-	for _, folder := range []string{"policy", "policy-writing", "break-glass"} {
+	for _, folder := range []string{"policy", "policy-writing", "break-glass", "proof"} {
 		dir := filepath.Join("..", "..", "examples", folder)
 		source, err := os.ReadFile(filepath.Join(dir, "policy.hcl"))
 		if err != nil {
@@ -39,6 +39,13 @@ func TestPublishedPolicies(t *testing.T) {
 				t.Errorf("%s: %q: %q\n%+v", folder, example.Name, result.Problems, result.Explanation)
 			}
 		}
+	}
+	key, err := os.ReadFile(filepath.Join("..", "..", "examples", "proof", "key.hcl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if issuer, _ := parse(t, source()+string(key)).Issuer("https://gitlab.internal"); issuer.Keys == "" {
+		t.Error("the published key pins nothing")
 	}
 	if ran < 10 {
 		t.Errorf("only %d examples were run", ran)

@@ -50,7 +50,7 @@ func Parse(src []byte) (*Document, error) {
 
 func (r *reader) document(body *hclsyntax.Body) *Document {
 	r.shape(body, []string{"ledger", "version", "expires", "activate_within", "reuse_within", "on_forbidden"},
-		map[string]int{"approver": 1, "environment": 1, "rule": 1, "delegate": 1, "protected": 1, "runner": 1})
+		map[string]int{"approver": 1, "environment": 1, "rule": 1, "delegate": 1, "protected": 1, "runner": 1, "issuer": 1})
 	document := &Document{Version: r.number(body, "version", maxVersion)}
 	if id, at, ok := r.text(body, "ledger", true); ok {
 		r.check(at, "ledger", nhi.CheckLedgerID(id))
@@ -78,10 +78,11 @@ func (r *reader) document(body *hclsyntax.Body) *Document {
 		}
 		document.OnForbidden = text
 	}
-	document.Approvers = r.approvers(body)
+	document.Issuers = r.issuers(body)
+	document.Approvers = r.approvers(body, document.Issuers)
 	document.Environments = r.environments(body)
 	document.Rules = r.rules(body, document.Approvers)
-	document.Protected, document.Runners = r.protected(body), r.runners(body)
+	document.Protected, document.Runners = r.protected(body), r.runners(body, document.Issuers)
 	return document
 }
 
@@ -95,20 +96,24 @@ func (r *reader) once(taken map[string]bool, at hcl.Range, what, name string) {
 	taken[folded] = true
 }
 
-func (r *reader) approvers(body *hclsyntax.Body) []Approver {
+func (r *reader) approvers(body *hclsyntax.Body, issuers []Issuer) []Approver {
 	var approvers []Approver
 	names, owners := map[string]bool{}, map[string]string{}
 	for _, block := range r.blocks(body, "approver", maxApprovers) {
 		name, at := block.Labels[0], block.TypeRange
 		r.check(at, fmt.Sprintf("approver %.60q", name), checkPerson(name))
 		r.once(names, at, "approver", name)
-		r.shape(block.Body, []string{"keys", "groups"}, map[string]int{"compromised": 1})
-		approver := Approver{Name: name, Keys: r.keys(block.Body, name, owners), Compromised: r.compromised(block.Body, name, owners)}
+		r.shape(block.Body, []string{"keys", "groups"}, map[string]int{"compromised": 1, "workload": 1})
+		approver := Approver{Name: name, Keys: r.keys(block.Body, name, owners), Compromised: r.compromised(block.Body, name, owners),
+			Workloads: r.workloads(block.Body, issuers)}
 		groups, at := r.list(block.Body, "groups", false)
 		for _, group := range groups {
 			r.check(at, "groups", nhi.CheckName(group))
 		}
 		approver.Groups = groups
+		if len(groups) > 0 && len(approver.Keys) == 0 && len(approver.Compromised) == 0 {
+			r.fail(at, "approver %.60q is in groups and has no key: a workload proves who asks, and signs no decision", name)
+		}
 		approvers = append(approvers, approver)
 	}
 	return approvers
@@ -117,8 +122,10 @@ func (r *reader) approvers(body *hclsyntax.Body) []Approver {
 // keys reads the keys of one person; owners are the persons of all keys so far.
 func (r *reader) keys(body *hclsyntax.Body, person string, owners map[string]string) []string {
 	var keys []string
-	lost := slices.ContainsFunc(body.Blocks, func(block *hclsyntax.Block) bool { return block.Type == "compromised" })
-	written, at := r.list(body, "keys", !lost) // who has lost the only key keeps the name
+	// Who has lost the only key keeps the name, and who only ever asks, by a
+	// workload, needs none.
+	without := slices.ContainsFunc(body.Blocks, func(block *hclsyntax.Block) bool { return block.Type == "compromised" || block.Type == "workload" })
+	written, at := r.list(body, "keys", !without)
 	for _, line := range written {
 		if key, ok := r.key(line, at, "keys", person, owners); ok {
 			keys = append(keys, key)

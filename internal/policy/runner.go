@@ -6,6 +6,7 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/workload"
 )
 
 // Bounds of runners.
@@ -31,11 +32,17 @@ type Claim struct {
 	Values []string // one of them, exactly
 }
 
-// RunnerProof is what a verified token says of where Terraform runs. The zero
-// RunnerProof proves nothing.
+// RunnerProof is what a verified token says of where Terraform runs, or of who
+// asks. The zero RunnerProof proves nothing.
 type RunnerProof struct {
 	Issuer string
 	Claims map[string]string
+	Why    string // why nothing is proven, for people; empty where nothing was tried
+}
+
+// ProofOf is what a verified token proves.
+func ProofOf(token workload.Token) RunnerProof {
+	return RunnerProof{Issuer: token.Issuer, Claims: token.Claims}
 }
 
 // speaksFor says whether the runner is for a request.
@@ -45,11 +52,14 @@ func (r Runner) speaksFor(request nhi.Request) bool {
 }
 
 // is says whether the proof is of this runner.
-func (r Runner) is(proof RunnerProof) bool {
-	if proof.Issuer == "" || proof.Issuer != r.Issuer || len(r.Claims) == 0 {
+func (r Runner) is(proof RunnerProof) bool { return says(proof, r.Issuer, r.Claims) }
+
+// says whether a proof is of an issuer, and says all of these claims.
+func says(proof RunnerProof, issuer string, claims []Claim) bool {
+	if proof.Issuer == "" || proof.Issuer != issuer || len(claims) == 0 {
 		return false
 	}
-	for _, claim := range r.Claims {
+	for _, claim := range claims {
 		value, said := proof.Claims[claim.Name]
 		if !said || !slices.Contains(claim.Values, value) {
 			return false
@@ -74,7 +84,7 @@ func (d *Document) proven(request nhi.Request, proof RunnerProof) bool {
 	return slices.ContainsFunc(d.Runners, func(runner Runner) bool { return runner.speaksFor(request) && runner.is(proof) })
 }
 
-func (r *reader) runners(body *hclsyntax.Body) []Runner {
+func (r *reader) runners(body *hclsyntax.Body, issuers []Issuer) []Runner {
 	var runners []Runner
 	names := map[string]bool{}
 	for _, block := range r.blocks(body, "runner", maxRunners) {
@@ -82,11 +92,7 @@ func (r *reader) runners(body *hclsyntax.Body) []Runner {
 		r.once(names, block.TypeRange, "runner", block.Labels[0])
 		r.shape(block.Body, []string{"environments", "scopes", "issuer"}, map[string]int{"claim": 1})
 		runner := Runner{Name: block.Labels[0], Environments: r.names(block.Body, "environments"), Scopes: r.scopes(block.Body)}
-		if issuer, at, ok := r.text(block.Body, "issuer", true); ok {
-			r.check(at, "issuer", nhi.CheckText(issuer))
-			runner.Issuer = issuer
-		}
-		runner.Claims = r.claims(block)
+		runner.Issuer, runner.Claims = r.believed(block, issuers), r.claims(block)
 		runners = append(runners, runner)
 	}
 	return runners
@@ -106,7 +112,7 @@ func (r *reader) claims(block *hclsyntax.Block) []Claim {
 		claims = append(claims, Claim{Name: inner.Labels[0], Values: values})
 	}
 	if len(claims) == 0 {
-		r.fail(block.TypeRange, "runner %.60q needs a claim block: an issuer alone may serve anybody", block.Labels[0])
+		r.fail(block.TypeRange, "%s %.60q needs a claim block: an issuer alone may serve anybody", block.Type, block.Labels[0])
 	}
 	return claims
 }

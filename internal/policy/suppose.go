@@ -13,6 +13,7 @@ import (
 type Supposition struct {
 	Request   nhi.Request
 	Requester string // a person of the policy; empty where nobody is proven
+	ProvenBy  string // by what the requester is proven; empty: ProvenBySSH
 	Now       time.Time
 	Runner    RunnerProof
 	// Approve sign with a hardware key only where they have no other; those of
@@ -31,7 +32,7 @@ func (d *Document) Suppose(s Supposition) (Explanation, error) {
 	e := &evaluation{document: d, askers: map[string]bool{},
 		in: Input{Request: s.Request, Text: text, Now: s.Now, Runner: s.Runner}}
 	e.policy()
-	if err := e.supposeRequester(s.Requester); err != nil {
+	if err := e.supposeRequester(s.Requester, s.ProvenBy); err != nil {
 		return Explanation{}, err
 	}
 	e.holdBack()
@@ -53,7 +54,7 @@ func (d *Document) Suppose(s Supposition) (Explanation, error) {
 	return e.explain(), nil
 }
 
-func (e *evaluation) supposeRequester(name string) error {
+func (e *evaluation) supposeRequester(name, by string) error {
 	if name == "" {
 		e.unproven = true
 		e.notProven("the example names no requester")
@@ -63,7 +64,7 @@ func (e *evaluation) supposeRequester(name string) error {
 	if _, known := e.document.named(name); !known {
 		return fmt.Errorf("requester %.60q is nobody in this policy: %w", name, nhi.ErrInvalid)
 	}
-	e.askers[name], e.verdict.Requester = true, name
+	e.askers[name], e.verdict.Requester, e.verdict.ProvenBy = true, name, or(by, ProvenBySSH)
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/workload"
 )
 
 // The fields that a denial can be about.
@@ -68,12 +69,19 @@ func (r Ruling) Deciding(target string) string {
 	return ""
 }
 
-// Asked is one recorded wish for a request text (an entry request@1).
+// Asked is one recorded wish for a request text (an entry request@1 or
+// request@2). At most one of Signature, Proof and Said is set; none where nobody
+// is proven.
 type Asked struct {
 	Justification string
+	At            time.Time // when it was recorded, by the ledger's clock
 	// Signature is the requester's, over the request text with
-	// signature.NamespaceRequest; empty where nobody is proven.
+	// signature.NamespaceRequest.
 	Signature string
+	// Proof is by a token of an issuer's, over the request text.
+	Proof workload.Proof
+	// Said is what the run that asked says Vault said of it.
+	Said RunnerProof
 }
 
 // Input is all that a verdict follows from.
@@ -91,6 +99,15 @@ type Input struct {
 	// was. What may have been used after the back-up counts for nothing new.
 	Since  time.Time
 	Runner RunnerProof // where it would be activated, as far as that is proven
+	// Self is what Vault says now of who asks, where this run is theirs.
+	Self RunnerProof
+	// Keys are those of the issuers that do not pin them, by URL, as far as they
+	// were fetched.
+	Keys map[string]IssuerKeys
+	// Suppose takes who asked at the word of what cannot be checked any more: a
+	// run's testimony, and tokens whose keys are not known. Such a request is
+	// held back and never approved. It is for audits of what was begun long ago.
+	Suppose bool
 }
 
 // Status is where an approval stands.
@@ -130,6 +147,7 @@ type Verdict struct {
 	Denials    []Denial
 	Needs      []Need
 	Requester  string   // the proven person who asked last; "" where any request is unproven
+	ProvenBy   string   // by what the requester is proven, see ProvenBySSH; "" where not
 	ApprovedBy []string // persons counted, sorted
 	// Reasons are sentences for people: why it is not approved, and why a
 	// decision does not count.

@@ -27,11 +27,15 @@ func heldBack(diags *diag.Diagnostics, request nhi.Request, verdict policy.Verdi
 // onlyApplyKnows is the note on a plan's warning where the policy also looks at
 // what no plan knows.
 func (r *approvalResource) onlyApplyKnows(request nhi.Request) []string {
+	var notes []string
+	if r.session.byToken() {
+		notes = append(notes, "a token proves who asks at apply, and where it does not, each quorum is one larger")
+	}
 	document, err := r.session.engine.PolicyFromFile()
 	if err != nil || !document.Rule(request).AtApply {
-		return nil
+		return notes
 	}
-	return []string{"the policy also looks at the time, the requester or the runner, so only apply can tell whether it may be activated"}
+	return append(notes, "the policy also looks at the time, the requester or the runner, so only apply can tell whether it may be activated")
 }
 
 // lastTerm says whether the policy allows no term after this one: then none is

@@ -205,12 +205,11 @@ func (r *approvalResource) planAfresh(plan *approvalModel, b built, t ticket, me
 	if covered != "" {
 		plan.Status, plan.CoveredBy = types.StringValue(string(policy.StatusApproved)), types.StringValue(string(covered))
 	}
-	needs, ok := r.needs(b.request)
-	if !ok {
-		return
+	needs, known := r.needs(b.request)
+	if known {
+		plan.Required = list(policy.Verdict{Needs: needs}.Required())
 	}
-	plan.Required = list(policy.Verdict{Needs: needs}.Required())
-	if t.Standing == standingOpen && covered == "" {
+	if len(needs) > 0 && t.Standing == standingOpen && covered == "" {
 		r.waiting(diags, b.request, needs, r.onlyApplyKnows(b.request), memory)
 	}
 }
@@ -257,7 +256,8 @@ func needsNobody(ruling policy.Ruling) bool {
 }
 
 // needs says what the policy file asks for before anybody decided; false where
-// there is no policy file, or where it is not known yet who asks.
+// there is no policy file, or where it is not known yet who asks. A token proves
+// that at apply: then the needs are the least that it can be.
 func (r *approvalResource) needs(request nhi.Request) ([]policy.Need, bool) {
 	if r.session.engine.PolicyFile == "" || r.session.requester.IsUnknown() {
 		return nil, false
@@ -266,7 +266,7 @@ func (r *approvalResource) needs(request nhi.Request) ([]policy.Need, bool) {
 	if err != nil {
 		return nil, false
 	}
-	proven := r.session.proven(document)
+	proven := r.session.byToken() || r.session.proven(document)
 	var needs []policy.Need
 	for _, requirement := range document.Rule(request).Requirements {
 		need := policy.Need{Requirement: requirement, Want: requirement.Count}
@@ -275,5 +275,5 @@ func (r *approvalResource) needs(request nhi.Request) ([]policy.Need, bool) {
 		}
 		needs = append(needs, need)
 	}
-	return needs, true
+	return needs, !r.session.byToken()
 }

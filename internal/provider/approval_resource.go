@@ -86,7 +86,7 @@ func (r *approvalResource) ask(ctx context.Context, plan, state *approvalModel, 
 		deny(diags, standing.Verdict.Denials)
 		return
 	}
-	if err := r.recordRequest(ctx, built.text, plan.Justification.ValueString()); err != nil {
+	if err := r.recordRequest(ctx, built.text, plan.Justification.ValueString(), diags); err != nil {
 		failure(diags, path.Root("access"), "Request not recorded", err)
 		return
 	}
@@ -121,11 +121,11 @@ func joinReasons(standing lifecycle.Standing) string {
 
 // recordRequest signs the request as the requester, where one is set, and
 // appends it to the ledger.
-func (r *approvalResource) recordRequest(ctx context.Context, text, justification string) error {
+func (r *approvalResource) recordRequest(ctx context.Context, text, justification string, diags *diag.Diagnostics) error {
 	if err := r.session.engine.PublishPolicy(ctx); err != nil {
 		return err
 	}
-	signed, err := r.session.sign(text)
+	signed, err := r.session.sign(ctx, text, diags)
 	if err != nil {
 		return err
 	}

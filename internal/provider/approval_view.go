@@ -25,7 +25,7 @@ func approvalView() viewKind {
 		"justification": "Why, as it was recorded last.", "ttl": "How long the access lasts.", "request": "The digest of the request text.",
 		"status":     "`pending`, `approved`, `denied`, `lapsed` or `withdrawn`; `taken_back` where nobody asks any more, `unknown` where it could not be evaluated.",
 		"covered_by": "The digest of another signed request that contains this one.",
-		"requester":  "The person who asked, proven by a key of the policy; null where nobody is proven.",
+		"requester":  "The person who asked, as far as a key, a token or Vault proves it; null where nobody is proven.",
 		"asked_at":   "Since when this very text is asked for.",
 	})
 	attributes["access"] = schema.MapNestedAttribute{

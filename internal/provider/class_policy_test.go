@@ -29,7 +29,7 @@ func classCases(now time.Time) []classCase {
 	}
 	const missing = "access.settings['missing'][0] == 'x'"
 	otherDay := []string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}[now.UTC().Add(72*time.Hour).Weekday()]
-	bound := "runner \"CI\" {\n environments = [\"production\"]\n scopes = [\"**\"]\n issuer = \"https://ci.example.com\"\n claim \"x\" { values = [\"y\"] }\n}\n"
+	bound := "issuer \"https://ci.example.com\" { audiences = [\"nhi\"] }\nrunner \"CI\" {\n environments = [\"production\"]\n scopes = [\"**\"]\n issuer = \"https://ci.example.com\"\n claim \"x\" { values = [\"y\"] }\n}\n"
 	return []classCase{
 		{"condition that is false", classRule("a", condition("identity.kind == 'agent'")), "requires: it must be so"},
 		{"condition that errors", classRule("a", condition(missing)), "cannot be told"},

@@ -68,6 +68,7 @@ func (p *Provider) ValidateConfig(ctx context.Context, req provider.ValidateConf
 	}
 	place := p.ledgerPlace(block)
 	place.report(&resp.Diagnostics)
+	checkSources(ctx, req, &resp.Diagnostics)
 }
 
 func (l ledgerPlace) report(diags *diag.Diagnostics) {

@@ -113,10 +113,15 @@ func (p *Provider) Schema(_ context.Context, _ provider.SchemaRequest, resp *pro
 			},
 			"requester": schema.SingleNestedAttribute{
 				Optional:            true,
-				MarkdownDescription: "Proves who asks. Where nobody is proven, every quorum is one larger.",
-				Attributes: map[string]schema.Attribute{
+				MarkdownDescription: "Proves who asks: a key, or a token of exactly one kind. Where nobody is proven, every quorum is one larger.",
+				Attributes: sourceAttributes(map[string]schema.Attribute{
 					"ssh_key_file": schema.StringAttribute{Optional: true, MarkdownDescription: "An SSH private key, or the public key of one in the SSH agent, of a person that the policy names."},
-				},
+				}),
+			},
+			"runner": schema.SingleNestedAttribute{
+				Optional:            true,
+				MarkdownDescription: "Proves where Terraform runs. A scope that the policy binds to a runner gets nothing without.",
+				Attributes:          sourceAttributes(nil),
 			},
 			"read_only": schema.BoolAttribute{
 				Optional:            true,
@@ -174,6 +179,7 @@ type providerModel struct {
 	PolicyFile   types.String `tfsdk:"policy_file"`
 	DecisionsDir types.String `tfsdk:"decisions_dir"`
 	Requester    types.Object `tfsdk:"requester"`
+	Runner       types.Object `tfsdk:"runner"`
 	ReadOnly     types.Bool   `tfsdk:"read_only"`
 	Systems      types.Map    `tfsdk:"systems"`
 }

@@ -33,7 +33,7 @@ type session struct {
 	engine      *lifecycle.Engine
 	environment types.String
 	scope       types.String
-	requester   types.String // path of the requester's key; null where nobody is proven
+	requester   types.String // path of the requester's key; null where there is none
 	readOnly    bool
 	live        sync.Map // ids of grants that a read of this run found in force
 }
@@ -68,6 +68,7 @@ func (p *Provider) Configure(ctx context.Context, req provider.ConfigureRequest,
 			OpenLedger: openLedger(place, p.writer(), p.options.Now), PolicyFile: model.PolicyFile.ValueString(),
 			DecisionsDir: model.DecisionsDir.ValueString(), SpoolDir: p.spoolDir(), Pins: pins,
 			Systems: systems, MachineTime: machine, Clock: p.clock, Alive: p.options.Alive,
+			Runner: sourceOf(model.Runner), Requester: sourceOf(model.Requester),
 		}),
 	}
 	s.warn(&resp.Diagnostics)
@@ -174,17 +175,23 @@ func (s *session) ledgerID() (string, error) {
 	return book.ID(), nil
 }
 
-// sign signs a request as the requester, and says who that is by the policy;
-// both are empty where no key is set.
-func (s *session) sign(text string) (string, error) {
+// sign signs a request as the requester; with nothing where none is set. A
+// token that proves nothing is a warning: the request can stand without.
+func (s *session) sign(ctx context.Context, text string, diags *diag.Diagnostics) (lifecycle.Signed, error) {
 	if s.requester.ValueString() == "" {
-		return "", nil
+		signed, err := s.engine.ProveRequest(ctx, text)
+		if err != nil {
+			diags.AddAttributeWarning(path.Root("justification"), "It is not proven who asks",
+				sentence(err)+"\nSo the request is recorded without a proof, and every quorum is one larger. To prove it later: remove the approval, apply, and ask again with a token that counts.")
+		}
+		return signed, nil
 	}
 	signer, err := s.signer()
 	if err != nil {
-		return "", err
+		return lifecycle.Signed{}, err
 	}
-	return signature.Sign(signer, signature.NamespaceRequest, text)
+	made, err := signature.Sign(signer, signature.NamespaceRequest, text)
+	return lifecycle.Signed{SSH: made}, err
 }
 
 func (s *session) signer() (ssh.Signer, error) {
@@ -193,6 +200,12 @@ func (s *session) signer() (ssh.Signer, error) {
 		return nil, fmt.Errorf("the provider's requester.ssh_key_file: %w", err)
 	}
 	return signer, nil
+}
+
+// byToken says that who asks is proven by a token: only apply knows whether it
+// counts.
+func (s *session) byToken() bool {
+	return s.requester.ValueString() == "" && !s.engine.Requester.IsZero()
 }
 
 // proven says whether the requester's key belongs to a person of the policy.
