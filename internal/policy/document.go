@@ -26,7 +26,8 @@ type Document struct {
 	Rules        []Rule // in order: the first that matches decides
 	Protected    []Protected
 	Runners      []Runner
-	Digest       nhi.Digest // of the exact bytes
+	Checks       []RiskCheck // for risks; see Check
+	Digest       nhi.Digest  // of the exact bytes
 }
 
 // What becomes of access in force that the policy does not allow any more.

@@ -24,9 +24,10 @@ const (
 
 // Denial is one reason why policy says no, whatever people sign.
 type Denial struct {
-	Target string // access key, or "" where it is about the whole request
-	Field  string // one of the Field constants
-	Reason string // one sentence, for people
+	Target string   // access key, or "" where it is about the whole request
+	Field  string   // one of the Field constants
+	Reason string   // one sentence, for people
+	Risk   nhi.Risk `json:"-"` // that it keeps out; zero where it is none of them
 }
 
 // Requirement is what one rule asks of one group, and for which targets.
@@ -47,6 +48,8 @@ type Ruling struct {
 	// AtApply says that whether it is allowed also depends on what a plan does
 	// not know: the time, the requester, the runner.
 	AtApply bool
+	// Findings are risks that the policy does not deny; see Level.
+	Findings []Finding
 
 	decided []decided
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
@@ -83,7 +82,10 @@ func (r *approvalResource) ask(ctx context.Context, plan, state *approvalModel, 
 		return
 	}
 	if len(standing.Verdict.Denials) > 0 {
-		deny(diags, standing.Verdict.Denials)
+		deny(diags, built.request, standing.Verdict.Denials)
+		return
+	}
+	if r.refuseRisks(*plan, state, built, diags); diags.HasError() {
 		return
 	}
 	if err := r.recordRequest(ctx, built.text, plan.Justification.ValueString()); err != nil {
@@ -265,17 +267,12 @@ func (r *approvalResource) Delete(ctx context.Context, req resource.DeleteReques
 }
 
 // deny adds what the policy forbids to the attributes that it is about.
-func deny(diags *diag.Diagnostics, denials []policy.Denial) {
+func deny(diags *diag.Diagnostics, request nhi.Request, denials []policy.Denial) {
 	for _, denial := range denials {
-		at := path.Root("access")
-		switch {
-		case denial.Target != "" && slices.Contains([]string{policy.FieldSystem, policy.FieldEndpoint}, denial.Field):
-			at = at.AtMapKey(denial.Target).AtName("system")
-		case denial.Field == policy.FieldTTL:
-			at = path.Root("ttl")
-		case denial.Target != "":
-			at = at.AtMapKey(denial.Target)
+		err := fmt.Errorf("%s: %w", denial.Reason, nhi.ErrDenied)
+		if denial.Risk != 0 {
+			err = nhi.AtRisk(denial.Risk, err)
 		}
-		failure(diags, at, "The policy says no", fmt.Errorf("%s: %w", denial.Reason, nhi.ErrDenied))
+		failure(diags, riskPath(request, denial.Target, denial.Field), "The policy says no", err)
 	}
 }
