@@ -76,13 +76,13 @@ func (i *inspection) overprivileged() {
 	i.each(privileges, func(key, setting, item string) {
 		for _, one := range powerful {
 			if one.kind == i.request.Access[key].Kind && one.setting == setting && one.name == item {
-				i.find(key, setting, "%s is more than a workload needs: %s", item, one.why)
+				i.find(key, setting, "%q is more than a workload needs: %s", item, one.why)
 				return
 			}
 		}
 		for _, pattern := range i.Privileges {
 			if glob(pattern, item) {
-				i.find(key, setting, "%s is more than the policy lets a workload have (%s)", item, pattern)
+				i.find(key, setting, "%q is more than the policy lets a workload have (%s)", item, pattern)
 				return
 			}
 		}
@@ -94,7 +94,7 @@ func (i *inspection) overprivileged() {
 func (i *inspection) humanUse() {
 	i.each([]string{settingPrincipals, settingRoles, settingAdopt}, func(key, setting, item string) {
 		if person, is := i.document.login(item); is {
-			i.find(key, setting, "%s is the login of %s, a person", item, person)
+			i.find(key, setting, "%q is the login of %s, a person", item, person)
 		}
 	})
 	for _, key := range i.request.Access.Keys() {

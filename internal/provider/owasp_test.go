@@ -1,0 +1,154 @@
+package provider_test
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/testserver"
+)
+
+// owasp is the folder of the configurations that are bad and good, by risk.
+const owasp = "owasp"
+
+// approvalBlock is where Terraform points at where an attribute is inside of a map.
+const approvalBlock = `resource "nhi_approval"`
+
+// owaspCases say what is found in the bad configuration of each risk.
+var owaspCases = []struct {
+	risk nhi.Risk
+	says string // the reason
+	at   string // the line that Terraform points at
+	// byDefault is the exit code of a plan under a policy without checks; 0 where
+	// the check is off there.
+	byDefault int
+}{
+	{nhi.RiskOffboarding, "zoe@example.com is no person of the policy", "subject", 0},
+	{nhi.RiskLeakage, "looks like a URL with a password", "justification =", 1},
+	{nhi.RiskThirdParty, "168h is longer than 72h", "ttl", 0},
+	{nhi.RiskAuthentication, "sslmode=disable sends the admin's login", approvalBlock, 2},
+	{nhi.RiskOverprivileged, `"root" is more than a workload needs`, approvalBlock, 2},
+	{nhi.RiskDeployment, "no runner of the policy is for production/payments/adhoc", "access = {", 0},
+	{nhi.RiskLongLived, "720h is longer than 168h", "ttl", 0},
+	{nhi.RiskIsolation, `not "db.internal:5432/orders"`, approvalBlock, 1},
+	{nhi.RiskReuse, "whoever has the one has the other", approvalBlock, 2},
+	{nhi.RiskHumanUse, `"ana" is the login of ana@example.com, a person`, approvalBlock, 2},
+}
+
+// TestOWASP plans a bad and a good configuration for each of the ten risks. The
+// bad one is refused where the policy says so, and found without a word of the
+// policy where that cannot be wrong; the good one plans without a word.
+func TestOWASP(t *testing.T) {
+	t.Parallel()
+	if len(owaspCases) != len(nhi.Risks()) {
+		t.Fatalf("%d risks have a case", len(owaspCases))
+	}
+	for _, c := range owaspCases {
+		for _, quality := range []string{"bad", "good"} {
+			t.Run(c.risk.Name()+" "+quality, func(t *testing.T) {
+				t.Parallel()
+				w := newOWASP(t, strings.ToLower(c.risk.Name())+"/"+quality)
+				published := w.Plan(t)
+				w.signPolicy(w.read("policy.hcl") + read(t, examplePath(owasp, "checks.hcl")))
+				checked := w.Plan(t)
+				if quality == "good" {
+					for _, result := range []testserver.Result{published, checked} {
+						wants(t, result, 2, "0 to change, 0 to destroy")
+						refuses(t, result, ":2025")
+					}
+					return
+				}
+				wants(t, checked, 1, c.risk.Title(), c.risk.Page(), c.says, c.at)
+				onlyRisk(t, checked, c.risk)
+				if c.byDefault == 0 {
+					refuses(t, published, ":2025")
+					return
+				}
+				wants(t, published, c.byDefault, c.risk.Title(), c.risk.Page(), c.says, c.at)
+				onlyRisk(t, published, c.risk)
+			})
+		}
+	}
+}
+
+// onlyRisk fails the test where a result names another risk.
+func onlyRisk(t *testing.T, result testserver.Result, risk nhi.Risk) {
+	t.Helper()
+	for _, other := range nhi.Risks() {
+		if other != risk && other != nhi.RiskHumanUse { // nhi1 is in nhi10
+			refuses(t, result, other.Title())
+		}
+	}
+}
+
+// newOWASP makes a world that holds one of the configurations.
+func newOWASP(t *testing.T, folder string) *world {
+	t.Helper()
+	w := newExample(t, owasp+"/"+folder)
+	testserver.NewSSHKey(t, filepath.Join(w.Dir, "report"))
+	w.Env = append(w.Env, "TF_VAR_orders_password=not-a-secret")
+	return w
+}
+
+// TestSecretInTheConfiguration: a secret of a system that stands in a file is
+// found, and never shown; one from the environment is not.
+func TestSecretInTheConfiguration(t *testing.T) {
+	t.Parallel()
+	w := newOWASP(t, "nhi2/bad")
+	const secret = "nhi_admin:not-a-secret@db.internal"
+	config := strings.Replace(w.read("main.tf"), "https://robot:hunter2@ci", "https://ci", 1)
+	w.Write(t, "main.tf", config)
+	wants(t, w.Plan(t), 2, nhi.RiskLeakage.Title(), "secret stands in main.tf in clear", "with provider[")
+	w.Write(t, "main.tf", strings.Replace(config, `"postgres://`+secret+`:5432/orders"`, "var.orders_url", 1)+"variable \"orders_url\" {\n  ephemeral = true\n}\n")
+	refuses(t, w.Plan(t), ":2025")
+	w.Write(t, "secret.auto.tfvars", fmt.Sprintf("orders_url = %q\n", ordersURL))
+	result := w.Plan(t)
+	wants(t, result, 2, "secret stands in secret.auto.tfvars in clear")
+	refuses(t, result, secret)
+}
+
+// TestCheckAtApply: what was planned before the policy had a check is not
+// applied against it, and what is in force can be taken away all the same.
+func TestCheckAtApply(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	check := "check \"NHI1\" { level = \"deny\" }\n"
+	free := strings.Replace(twoOfSecurity, `quorum "security" { count = 2 }`, `approval = "no approval needed"`, 1)
+	config := w.providerBlock("") + strings.Replace(grantOf("720h", externalAccess), ana, "zoe@example.com", 1)
+	w.Write(t, "main.tf", config)
+	w.policy(1, "", free)
+	wants(t, w.Run(t, "plan", "-out=saved", "-no-color", "-input=false"), 0)
+	w.policy(2, "", free+check)
+	wants(t, w.Run(t, "apply", "-no-color", "-input=false", "saved"), 1, "zoe@example.com is no person of the policy", nhi.RiskOffboarding.Page())
+	w.policy(3, "", free)
+	wants(t, w.Apply(t), 0, "active = true")
+	w.policy(4, "", free+check)
+	wants(t, w.Plan(t), 0, "The policy forbids what is active", "NHI1:2025: the owner")
+	w.policy(5, "", "on_forbidden = \"revoke\"\n"+free+check)
+	wants(t, w.Plan(t), 2, `~ status = "ended" -> "revoked"`)
+	wants(t, w.Apply(t), 0, "active = false")
+	wants(t, w.Run(t, "destroy", "-auto-approve", "-no-color", "-input=false"), 0)
+}
+
+// TestRemovalWaitsForNoCheck: a configuration full of risks is disabled and
+// destroyed under a policy that denies them all.
+func TestRemovalWaitsForNoCheck(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	free := strings.Replace(twoOfSecurity, `quorum "security" { count = 2 }`, `approval = "no approval needed"`, 1)
+	off, deny := "check \"NHI2\" { level = \"off\" }\n", "check \"NHI2\" { level = \"deny\" }\n"
+	config := w.providerBlock("") + strings.Replace(grantOf("720h", externalAccess), "Nightly export of orders", "See https://a:secret-word@b/c", 1)
+	w.Write(t, "main.tf", config)
+	w.policy(1, "", free)
+	wants(t, w.Plan(t), 1, nhi.RiskLeakage.Title(), "purpose =")
+	w.policy(2, "", free+off)
+	wants(t, w.Apply(t), 0, "active = true")
+	w.policy(3, "", free+deny)
+	result := w.Plan(t)
+	wants(t, result, 0, "looks like a URL with a password")
+	w.Write(t, "main.tf", strings.Replace(config, "ttl     = \"2160h\"", "ttl     = \"2160h\"\n  enabled = false", 1))
+	wants(t, w.Apply(t), 0, "active = false")
+	wants(t, w.Run(t, "destroy", "-auto-approve", "-no-color", "-input=false"), 0)
+}
