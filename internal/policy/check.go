@@ -35,6 +35,7 @@ type RiskCheck struct {
 	Claims       []string      // NHI6: what a runner must pin
 	MaxTokenTTL  time.Duration // NHI7: the longest token_ttl; 0: no limit
 	Approvals    []string      // NHI9: the names that an identity's approvals may have; none: any
+	Rotate       bool          // NHI7: a renewal brings another public key
 	NoTerminal   bool          // NHI10: SSH access runs one command, without a terminal
 }
 

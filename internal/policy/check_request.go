@@ -118,6 +118,23 @@ func (i *inspection) longLived() {
 	}
 }
 
+// Unrotated finds public keys that a renewal keeps, where the policy wants them
+// changed: before is the request of the term before. That is no part of the
+// request, so plans alone look at it, and nothing is denied for it.
+func (d *Document) Unrotated(before, request nhi.Request) []Finding {
+	i := &inspection{RiskCheck: d.Check(nhi.RiskLongLived)}
+	if i.Level == LevelOff || !i.Rotate || before.Approval != request.Approval || request.Term <= before.Term {
+		return nil
+	}
+	for _, key := range request.Access.Keys() {
+		public := request.Access[key].Settings.Text(settingPublicKey)
+		if public != "" && public == before.Access[key].Settings.Text(settingPublicKey) {
+			i.find(key, settingPublicKey, "term %d keeps the key of term %d: renewing the access does not renew the secret", request.Term, before.Term)
+		}
+	}
+	return i.found
+}
+
 // isolation finds systems that two environments of the policy share.
 func (i *inspection) isolation() {
 	for _, key := range i.request.Access.Keys() {

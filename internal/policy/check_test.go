@@ -245,6 +245,34 @@ func TestReuseInOneRun(t *testing.T) {
 	}
 }
 
+// A renewal that keeps its key is found where the policy wants it changed.
+func TestUnrotated(t *testing.T) {
+	t.Parallel()
+	rotate := parse(t, source()+"check \"NHI7\" {\n level = \"deny\"\n rotate = true\n}")
+	held, other := with(only(shell("dump", keyOf("machine")))), with(only(shell("dump", keyOf("machine 2"))))
+	next := func(request nhi.Request) nhi.Request { request.Term++; return request }
+	for _, c := range []struct {
+		name            string
+		document        *policy.Document
+		before, request nhi.Request
+		want            int
+	}{
+		{"same key", rotate, held, next(held), 1},
+		{"another key", rotate, held, next(other), 0},
+		{"same term", rotate, held, held, 0},
+		{"no key", rotate, orders(), next(orders()), 0},
+		{"nothing before", rotate, nhi.Request{}, held, 0},
+		{"not asked for", parse(t, source()), held, next(held), 0},
+	} {
+		if found := c.document.Unrotated(c.before, c.request); len(found) != c.want || c.want > 0 && (found[0].Risk != nhi.RiskLongLived || found[0].Target != "db") {
+			t.Errorf("%s: %+v", c.name, found)
+		}
+	}
+	if ruling := rotate.Rule(next(held)); len(ruling.Denials) > 0 {
+		t.Errorf("denied: %+v", ruling.Denials)
+	}
+}
+
 // A check that is written wrongly, or could find nothing, is no policy.
 func TestChecksAreReadStrictly(t *testing.T) {
 	t.Parallel()
@@ -257,7 +285,7 @@ func TestChecksAreReadStrictly(t *testing.T) {
 		"check \"NHI1\" { level = \"off\" }\ncheck \"NHI1\" { level = \"deny\" }":       "stands twice",
 		"check \"NHI1\" {\n level = \"deny\"\n max_ttl = \"1h\"\n}":                     `unknown attribute "max_ttl"`,
 		`check "NHI6" { level = "deny" }`:                                               `"environments" is missing`,
-		`check "NHI7" { level = "warn" }`:                                               "needs max_ttl or max_token_ttl",
+		`check "NHI7" { level = "warn" }`:                                               "needs max_ttl, max_token_ttl or rotate",
 		"check \"NHI7\" {\n level = \"warn\"\n max_ttl = \"soon\"\n}":                   "max_ttl",
 		"check \"NHI3\" {\n level = \"warn\"\n approvals = 0\n}":                        `"approvals" must be`,
 		"check \"NHI5\" {\n level = \"warn\"\n privileges = []\n}":                      "must not be empty",

@@ -18,7 +18,7 @@ var checkAttributes = map[nhi.Risk][]string{
 	nhi.RiskAuthentication: {"key_types"},
 	nhi.RiskOverprivileged: {"privileges"},
 	nhi.RiskDeployment:     {"environments", "claims"},
-	nhi.RiskLongLived:      {"max_ttl", "max_token_ttl"},
+	nhi.RiskLongLived:      {"max_ttl", "max_token_ttl", "rotate"},
 	nhi.RiskReuse:          {"approvals"},
 	nhi.RiskHumanUse:       {"no_terminal"},
 }
@@ -73,8 +73,9 @@ func (r *reader) riskCheck(block *hclsyntax.Block, check *RiskCheck) {
 		check.Environments, check.Claims = r.names(body, "environments"), r.somePatterns(body, "claims")
 	case nhi.RiskLongLived:
 		check.MaxTTL, check.MaxTokenTTL = r.someTTL(body, "max_ttl"), r.someTTL(body, "max_token_ttl")
-		if check.MaxTTL == 0 && check.MaxTokenTTL == 0 {
-			r.fail(block.TypeRange, "check %q needs max_ttl or max_token_ttl", check.Risk.Name())
+		check.Rotate = r.flag(body, "rotate")
+		if check.MaxTTL == 0 && check.MaxTokenTTL == 0 && !check.Rotate {
+			r.fail(block.TypeRange, "check %q needs max_ttl, max_token_ttl or rotate", check.Risk.Name())
 		}
 	case nhi.RiskReuse:
 		if _, written := body.Attributes["approvals"]; written {

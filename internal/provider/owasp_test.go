@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/testserver"
@@ -151,4 +152,36 @@ func TestRemovalWaitsForNoCheck(t *testing.T) {
 	w.Write(t, "main.tf", strings.Replace(config, "ttl     = \"2160h\"", "ttl     = \"2160h\"\n  enabled = false", 1))
 	wants(t, w.Apply(t), 0, "active = false")
 	wants(t, w.Run(t, "destroy", "-auto-approve", "-no-color", "-input=false"), 0)
+}
+
+// TestChecksOfRenewals: no plan fails because a term is due by itself and a
+// check denies it; a renewal that keeps its key is told of.
+func TestChecksOfRenewals(t *testing.T) {
+	t.Parallel()
+	w := paper(t)
+	free := strings.Replace(twoOfSecurity, `quorum "security" { count = 2 }`, `approval = "no approval needed"`, 1)
+	config := w.providerBlock("") + strings.Replace(grantOf("720h", externalAccess), `ttl           = "720h"`, "ttl           = \"720h\"\n  renew_before = \"168h\"", 1)
+	w.Write(t, "main.tf", config)
+	w.policy(2, w.paperPolicy(), free)
+	wants(t, w.Apply(t), 0, "active = true")
+	w.advance(600 * time.Hour)
+	wants(t, w.Plan(t), 2, "term: 2")
+	w.policy(3, w.paperPolicy(), free+"check \"NHI7\" {\n level = \"deny\"\n max_ttl = \"24h\"\n}\n")
+	wants(t, w.Plan(t), 0, "The policy forbids what is active", "720h is longer than 24h")
+	w.advance(121 * time.Hour)
+	wants(t, w.Plan(t), 2, `~ status = "expired" -> "revoked"`)
+	wants(t, w.Apply(t), 0, "active = false")
+
+	r := paper(t)
+	r.policy(2, r.paperPolicy(), twoOfSecurity+"check \"NHI7\" {\n level = \"warn\"\n rotate = true\n}\n")
+	wants(t, r.Apply(t), 0)
+	plan := r.Plan(t)
+	wants(t, plan, 0)
+	refuses(t, plan, nhi.RiskLongLived.Title())
+	r.Write(t, "main.tf", strings.Replace(r.read("main.tf"), `ttl           = "720h"`, "ttl           = \"720h\"\n  renewal = 1", 1))
+	wants(t, r.Plan(t), 2, nhi.RiskLongLived.Title(), "term 2 keeps the key of term 1")
+	r.newKey("machine")
+	plan = r.Plan(t)
+	wants(t, plan, 2)
+	refuses(t, plan, nhi.RiskLongLived.Title())
 }

@@ -48,18 +48,28 @@ func (s *session) checks() *policy.Document {
 type inquired struct {
 	request       nhi.Request
 	justification string
+	before        nhi.Request // what the state holds; zero where there is none
 	// fresh and rewritten say that the request, or its justification, is new or
-	// changed: what stands is warned of and never refused.
+	// changed: what stands is warned of and never refused, and so is another term
+	// of it, which may be asked for by itself.
 	fresh, rewritten bool
 }
 
 // inquire compares what is planned with what the state holds.
 func inquire(plan approvalModel, state *approvalModel, request nhi.Request, text string) inquired {
-	return inquired{
-		request: request, justification: plan.Justification.ValueString(),
-		fresh:     state == nil || ticketOf(state.Ticket).Request != nhi.DigestOf(text),
-		rewritten: state == nil || !plan.Justification.Equal(state.Justification),
+	asked := inquired{request: request, justification: plan.Justification.ValueString(), fresh: true, rewritten: true}
+	if state == nil {
+		return asked
 	}
+	asked.rewritten = !plan.Justification.Equal(state.Justification)
+	before, err := nhi.ParseRequest(ticketOf(state.Ticket).Text)
+	if err != nil {
+		return asked
+	}
+	asked.before, before.Term = before, request.Term
+	same, err := before.Text()
+	asked.fresh = err != nil || same != text
+	return asked
 }
 
 // risks sorts what the checks find that the policy's ruling does not deny: what
@@ -83,6 +93,7 @@ func (s *session) risks(asked inquired) (refused, warned []policy.Finding) {
 		sort([]policy.Finding{finding}, document.Check(finding.Risk).Level, asked.fresh)
 	}
 	sort(policy.LeakFinding(policy.FieldJustification, asked.justification), document.Check(nhi.RiskLeakage).Level, asked.rewritten)
+	warned = append(warned, document.Unrotated(asked.before, asked.request)...)
 	sort(s.reuse.Find(asked.request), document.Check(nhi.RiskReuse).Level, asked.fresh)
 	return refused, warned
 }
