@@ -141,6 +141,14 @@ func (f Finding) Denial() Denial {
 	return Denial{Target: f.Target, Field: f.Field, Reason: fmt.Sprintf("%s: %s", f.Risk, f.Reason), Risk: f.Risk}
 }
 
+// String is the finding in words: `NHI5:2025: db: "root" is more than …`.
+func (f Finding) String() string {
+	if f.Target == "" {
+		return fmt.Sprintf("%s: %s", f.Risk, f.Reason)
+	}
+	return fmt.Sprintf("%s: %s: %s", f.Risk, f.Target, f.Reason)
+}
+
 // Weak checks for insecure authentication where the provider's own settings of a
 // system are insecure: weak says how, for an access. That is no part of the
 // request, so a plan and an apply ask for it beside Rule. Only the denials and

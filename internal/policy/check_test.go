@@ -169,6 +169,23 @@ func TestChecksByDefault(t *testing.T) {
 	}
 }
 
+// Approvers hear of what is found, and a request that is denied is never approved.
+func TestChecksInAVerdict(t *testing.T) {
+	t.Parallel()
+	root := with(only(shell("root", keyOf("machine"))))
+	verdict := parse(t, source()).Evaluate(input(t, root, yes("ana")))
+	wantStatus(t, verdict, policy.StatusApproved)
+	const says = `NHI5:2025: db: "root" is more than a workload needs`
+	if len(verdict.Findings) != 1 || !strings.HasPrefix(verdict.Findings[0].String(), says) {
+		t.Errorf("findings: %+v", verdict.Findings)
+	}
+	explained := parse(t, source()).Explain(input(t, root, yes("ana")))
+	if len(explained.Found) != 1 || !strings.HasPrefix(explained.Found[0], says) {
+		t.Errorf("found: %q", explained.Found)
+	}
+	wantStatus(t, parse(t, source()+`check "NHI5" { level = "deny" }`).Evaluate(input(t, root, yes("ana"))), policy.StatusDenied)
+}
+
 // What the policy denied before any check existed names its risk too.
 func TestDenialsNameTheirRisk(t *testing.T) {
 	t.Parallel()

@@ -131,6 +131,7 @@ func (n Need) String() string {
 type Verdict struct {
 	Status     Status
 	Denials    []Denial
+	Findings   []Finding // risks that the policy does not deny
 	Needs      []Need
 	Requester  string   // the proven person who asked last; "" where any request is unproven
 	ApprovedBy []string // persons counted, sorted
