@@ -269,10 +269,14 @@ func (r *approvalResource) Delete(ctx context.Context, req resource.DeleteReques
 // deny adds what the policy forbids to the attributes that it is about.
 func deny(diags *diag.Diagnostics, request nhi.Request, denials []policy.Denial) {
 	for _, denial := range denials {
-		err := fmt.Errorf("%s: %w", denial.Reason, nhi.ErrDenied)
-		if denial.Risk != 0 {
-			err = nhi.AtRisk(denial.Risk, err)
+		at, err := riskPath(request, denial.Target, denial.Field), fmt.Errorf("%s: %w", denial.Reason, nhi.ErrDenied)
+		switch denial.Risk {
+		case 0:
+			failure(diags, at, "The policy says no", err)
+		case nhi.RiskLeakage:
+			refuseRisk(diags, at, policy.Finding{Risk: denial.Risk, Reason: denial.Reason})
+		default:
+			failure(diags, at, "The policy says no", nhi.AtRisk(denial.Risk, err))
 		}
-		failure(diags, riskPath(request, denial.Target, denial.Field), "The policy says no", err)
 	}
 }

@@ -27,7 +27,7 @@ var owaspCases = []struct {
 	byDefault int
 }{
 	{nhi.RiskOffboarding, "zoe@example.com is no person of the policy", "subject", 0},
-	{nhi.RiskLeakage, "looks like a URL with a password", "justification =", 1},
+	{nhi.RiskLeakage, "In justification: this looks like a URL with a password", approvalBlock, 1},
 	{nhi.RiskThirdParty, "168h is longer than 72h", "ttl", 0},
 	{nhi.RiskAuthentication, "sslmode=disable sends the admin's login", approvalBlock, 2},
 	{nhi.RiskOverprivileged, `"root" is more than a workload needs`, approvalBlock, 2},
@@ -63,6 +63,7 @@ func TestOWASP(t *testing.T) {
 				}
 				wants(t, checked, 1, c.risk.Title(), c.risk.Page(), c.says, c.at)
 				onlyRisk(t, checked, c.risk)
+				refuses(t, checked, "hunter2", "nhi_admin:not-a-secret")
 				if c.byDefault == 0 {
 					refuses(t, published, ":2025")
 					return
@@ -98,6 +99,7 @@ func newOWASP(t *testing.T, folder string) *world {
 func TestSecretInTheConfiguration(t *testing.T) {
 	t.Parallel()
 	w := newOWASP(t, "nhi2/bad")
+	refuses(t, w.Plan(t), "hunter2", "nhi_admin:not-a-secret") // of a finding, no line is shown
 	const secret = "nhi_admin:not-a-secret@db.internal"
 	config := strings.Replace(w.read("main.tf"), "https://robot:hunter2@ci", "https://ci", 1)
 	w.Write(t, "main.tf", config)
@@ -133,25 +135,34 @@ func TestCheckAtApply(t *testing.T) {
 	wants(t, w.Run(t, "destroy", "-auto-approve", "-no-color", "-input=false"), 0)
 }
 
-// TestRemovalWaitsForNoCheck: a configuration full of risks is disabled and
-// destroyed under a policy that denies them all.
+// TestRemovalWaitsForNoCheck: what holds a secret is disabled and destroyed under
+// a policy that denies it, and also where the same change brings another one.
 func TestRemovalWaitsForNoCheck(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
 	free := strings.Replace(twoOfSecurity, `quorum "security" { count = 2 }`, `approval = "no approval needed"`, 1)
-	off, deny := "check \"NHI2\" { level = \"off\" }\n", "check \"NHI2\" { level = \"deny\" }\n"
-	config := w.providerBlock("") + strings.Replace(grantOf("720h", externalAccess), "Nightly export of orders", "See https://a:secret-word@b/c", 1)
-	w.Write(t, "main.tf", config)
-	w.policy(1, "", free)
-	wants(t, w.Plan(t), 1, nhi.RiskLeakage.Title(), "purpose =")
-	w.policy(2, "", free+off)
-	wants(t, w.Apply(t), 0, "active = true")
-	w.policy(3, "", free+deny)
-	result := w.Plan(t)
-	wants(t, result, 0, "looks like a URL with a password")
-	w.Write(t, "main.tf", strings.Replace(config, "ttl     = \"2160h\"", "ttl     = \"2160h\"\n  enabled = false", 1))
-	wants(t, w.Apply(t), 0, "active = false")
-	wants(t, w.Run(t, "destroy", "-auto-approve", "-no-color", "-input=false"), 0)
+	for name, c := range map[string]struct{ check, justification string }{
+		"denied":  {"check \"NHI2\" { level = \"deny\" }\n", "CHG-1234"},
+		"refused": {"", "See https://a:another-word@b/c"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			config := w.providerBlock("") + strings.Replace(grantOf("720h", externalAccess), "Nightly export of orders", "See https://a:secret-word@b/c", 1)
+			w.Write(t, "main.tf", config)
+			w.policy(1, "", free)
+			result := w.Plan(t)
+			wants(t, result, 1, nhi.RiskLeakage.Title(), "In purpose: this looks like a URL with a password", `resource "nhi_identity"`)
+			refuses(t, result, "secret-word")
+			w.policy(2, "", free+"check \"NHI2\" { level = \"off\" }\n")
+			wants(t, w.Apply(t), 0, "active = true")
+			w.policy(3, "", free+c.check)
+			wants(t, w.Plan(t), 0, "looks like a URL with a password") // what stands is not refused
+			ending := strings.Replace(config, "ttl     = \"2160h\"", "ttl     = \"2160h\"\n  enabled = false", 1)
+			w.Write(t, "main.tf", strings.Replace(ending, "CHG-1234", c.justification, 1))
+			wants(t, w.Apply(t), 0, "active = false")
+			wants(t, w.Run(t, "destroy", "-auto-approve", "-no-color", "-input=false"), 0)
+		})
+	}
 }
 
 // TestChecksOfRenewals: no plan fails because a term is due by itself and a
@@ -179,9 +190,20 @@ func TestChecksOfRenewals(t *testing.T) {
 	wants(t, plan, 0)
 	refuses(t, plan, nhi.RiskLongLived.Title())
 	r.Write(t, "main.tf", strings.Replace(r.read("main.tf"), `ttl           = "720h"`, "ttl           = \"720h\"\n  renewal = 1", 1))
-	wants(t, r.Plan(t), 2, nhi.RiskLongLived.Title(), "term 2 keeps the key of term 1")
+	wants(t, r.Plan(t), 2, nhi.RiskLongLived.Title(), "keeps the key of term 1")
 	r.newKey("machine")
 	plan = r.Plan(t)
 	wants(t, plan, 2)
 	refuses(t, plan, nhi.RiskLongLived.Title())
+}
+
+// TestPrivateKeyForAPublicOne: a private key where a public one belongs is
+// refused, named, and not shown.
+func TestPrivateKeyForAPublicOne(t *testing.T) {
+	t.Parallel()
+	w := paper(t)
+	w.Write(t, "main.tf", strings.Replace(w.read("main.tf"), w.keyFile("machine")+".pub", w.keyFile("machine"), 1))
+	result := w.Plan(t)
+	wants(t, result, 1, "is a private key, and must be a public key", nhi.RiskLeakage.Page())
+	refuses(t, result, "OPENSSH")
 }

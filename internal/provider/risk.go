@@ -2,6 +2,7 @@ package provider
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
@@ -26,12 +27,27 @@ func riskLine(risk nhi.Risk) string { return "\n\n" + risk.Title() + ": " + risk
 
 // warnRisk adds a finding as a warning to the attribute that it is about.
 func warnRisk(diags *diag.Diagnostics, at path.Path, finding policy.Finding) {
-	diags.AddAttributeWarning(at, finding.Risk.Title(), sentence(errors.New(finding.Reason))+"\n\nWhat this is, and how to change the check: "+finding.Risk.Page())
+	const more = "\n\nWhat this is, and how to change the check: "
+	if finding.Risk == nhi.RiskLeakage {
+		diags.AddWarning(finding.Risk.Title(), unshown(at, finding)+more+finding.Risk.Page())
+		return
+	}
+	diags.AddAttributeWarning(at, finding.Risk.Title(), sentence(errors.New(finding.Reason))+more+finding.Risk.Page())
 }
 
 // refuseRisk adds a finding as an error.
 func refuseRisk(diags *diag.Diagnostics, at path.Path, finding policy.Finding) {
+	if finding.Risk == nhi.RiskLeakage {
+		diags.AddError(finding.Risk.Title(), unshown(at, finding)+riskLine(finding.Risk))
+		return
+	}
 	diags.AddAttributeError(at, finding.Risk.Title(), sentence(errors.New(finding.Reason))+riskLine(finding.Risk))
+}
+
+// unshown is what is said of a secret. It names the attribute in words: of one
+// that a diagnostic points at, Terraform prints the line, secret and all.
+func unshown(at path.Path, finding policy.Finding) string {
+	return fmt.Sprintf("In %s: %s.", at, finding.Reason)
 }
 
 // checks returns the policy whose checks hold in this run; one that says
@@ -120,6 +136,9 @@ func (r *approvalResource) planRisks(plan approvalModel, state *approvalModel, b
 // refuseRisks is planRisks at apply, where everything is known: nothing that is
 // refused is recorded.
 func (r *approvalResource) refuseRisks(plan approvalModel, state *approvalModel, b built, diags *diag.Diagnostics) {
+	if b.identityStatus != nhi.IdentityActive {
+		return // its grants go, and nothing may stand in their way
+	}
 	refused, _ := r.session.risks(inquire(plan, state, b.request, b.text))
 	for _, finding := range refused {
 		refuseRisk(diags, riskPath(b.request, finding.Target, finding.Field), finding)

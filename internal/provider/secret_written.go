@@ -17,6 +17,7 @@ import (
 const (
 	maxWrittenFiles = 200
 	maxWrittenFile  = 1 << 20
+	maxWritten      = 16 << 20 // of all files
 )
 
 // writtenFiles are the names of files that people write configuration in.
@@ -25,7 +26,7 @@ var writtenFiles = []string{"*.tf", "*.tf.json", "*.tfvars", "*.tfvars.json", "*
 // configurationTexts reads the configuration of the root module, by file name:
 // Terraform starts a provider in its folder. What cannot be read is left out.
 func configurationTexts() map[string]string {
-	texts := map[string]string{}
+	texts, size := map[string]string{}, int64(0)
 	for _, pattern := range writtenFiles {
 		files, err := filepath.Glob(pattern)
 		if err != nil {
@@ -33,9 +34,10 @@ func configurationTexts() map[string]string {
 		}
 		for _, file := range files {
 			info, err := os.Stat(file)
-			if err != nil || !info.Mode().IsRegular() || info.Size() > maxWrittenFile || len(texts) >= maxWrittenFiles {
+			if err != nil || !info.Mode().IsRegular() || info.Size() > maxWrittenFile || size+info.Size() > maxWritten || len(texts) >= maxWrittenFiles {
 				continue
 			}
+			size += info.Size()
 			if data, err := os.ReadFile(file); err == nil {
 				texts[file] = string(data)
 			}
