@@ -221,5 +221,11 @@ func (s Standing) denied(id nhi.ApprovalID) error {
 	if len(s.Verdict.Denials) > 0 {
 		cause = nhi.ErrDenied
 	}
-	return fmt.Errorf("%s (%s): %w", id, strings.Join(reasons, "; "), cause)
+	err := fmt.Errorf("%s (%s): %w", id, strings.Join(reasons, "; "), cause)
+	for _, denial := range s.Verdict.Denials {
+		if denial.Risk != 0 {
+			return nhi.AtRisk(denial.Risk, err)
+		}
+	}
+	return err
 }

@@ -207,3 +207,20 @@ func TestPrivateKeyForAPublicOne(t *testing.T) {
 	wants(t, result, 1, "is a private key, and must be a public key", nhi.RiskLeakage.Page())
 	refuses(t, result, "OPENSSH")
 }
+
+// TestWeakSystemAtApply: a system whose login is in clear text is denied by the
+// policy of the apply, whatever the plan said.
+func TestWeakSystemAtApply(t *testing.T) {
+	t.Parallel()
+	w := paper(t)
+	w.Write(t, "main.tf", strings.ReplaceAll(w.read("main.tf"), "@127.0.0.1:1/orders", "@db.internal:1/orders?sslmode=disable"))
+	systems := strings.Replace(w.paperPolicy(), "127.0.0.1:1/orders", "db.internal:1/orders", 1)
+	w.policy(2, systems, twoOfSecurity)
+	wants(t, w.Run(t, "plan", "-out=saved", "-no-color", "-input=false"), 0, nhi.RiskAuthentication.Title())
+	w.policy(3, systems, twoOfSecurity+"check \"NHI4\" { level = \"deny\" }\n")
+	wants(t, w.Run(t, "apply", "-no-color", "-input=false", "saved"), 1, "sslmode=disable sends the admin's login", nhi.RiskAuthentication.Page())
+	w.policy(4, systems, twoOfSecurity+"check \"NHI4\" { level = \"off\" }\n")
+	result := w.Apply(t)
+	wants(t, result, 0, "Waiting for approval")
+	refuses(t, result, nhi.RiskAuthentication.Title())
+}
