@@ -46,7 +46,11 @@ func TestOWASP(t *testing.T) {
 	if len(owaspCases) != len(nhi.Risks()) {
 		t.Fatalf("%d risks have a case", len(owaspCases))
 	}
+	guide := read(t, filepath.Join(repository, "templates", "guides", "owasp-nhi.md.tmpl"))
 	for _, c := range owaspCases {
+		if !strings.Contains(guide, "\n## "+c.risk.Name()+"\n") { // where its page leads
+			t.Errorf("the guide has no section %s", c.risk.Name())
+		}
 		for _, quality := range []string{"bad", "good"} {
 			t.Run(c.risk.Name()+" "+quality, func(t *testing.T) {
 				t.Parallel()
