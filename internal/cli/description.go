@@ -215,6 +215,9 @@ func (p petition) describeDecision(out *page) {
 		}
 		out.marked("!", red, "policy denies this, whoever signs: %s%s", target, denial.Reason)
 	}
+	for _, finding := range verdict.Findings {
+		out.marked("!", yellow, "%s", finding)
+	}
 	for _, need := range verdict.Needs {
 		if need.NoApproval {
 			out.line("  Rule %q decides %s: no approval is needed.", need.Rule, joined(need.Targets))

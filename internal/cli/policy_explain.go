@@ -120,7 +120,7 @@ func (a *app) explain(page *page, explained policy.Explanation) {
 	for _, list := range []struct {
 		name  string
 		texts []string
-	}{{"denied", explained.Denied}, {"held back", explained.Held}, {"needs", explained.Needs}, {"afterwards", explained.Reviews}, {"note", explained.Notes}} {
+	}{{"denied", explained.Denied}, {"found", explained.Found}, {"held back", explained.Held}, {"needs", explained.Needs}, {"afterwards", explained.Reviews}, {"note", explained.Notes}} {
 		for _, text := range list.texts {
 			page.field(list.name, "%s", text)
 		}

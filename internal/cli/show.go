@@ -147,6 +147,10 @@ func (a *app) shownJSON(p petition) map[string]any {
 		denials = append(denials, map[string]string{"target": denial.Target, "field": denial.Field, "reason": denial.Reason})
 	}
 	verdict := p.standing.Verdict
+	findings := []map[string]string{}
+	for _, finding := range verdict.Findings {
+		findings = append(findings, map[string]string{"risk": finding.Risk.String(), "target": finding.Target, "field": finding.Field, "reason": finding.Reason})
+	}
 	shown := map[string]any{
 		"approval": p.approval, "status": p.status(), "request": nhi.DigestOf(p.text), "text": p.text, "waits": p.waits(),
 		"requester": verdict.Requester, "proven_by": verdict.ProvenBy, "justification": p.justification, "ended": p.ended(),
@@ -154,7 +158,7 @@ func (a *app) shownJSON(p petition) map[string]any {
 			"purpose": p.request.Purpose, "kind": p.request.Kind},
 		"ttl": nhi.FormatTTL(p.request.TTL), "term": p.request.Term,
 		"access": access, "needs": needRows(verdict.Needs), "approved_by": append([]string{}, verdict.ApprovedBy...),
-		"denials": denials, "reasons": append([]string{}, p.reasons()...),
+		"denials": denials, "findings": findings, "reasons": append([]string{}, p.reasons()...),
 		"policy": map[string]any{"version": p.standing.Policy.Version, "digest": p.standing.Policy.Digest},
 		"head":   p.chain.Head(),
 	}

@@ -26,6 +26,9 @@ type Kind struct {
 	Endpoint func(setting.Settings) (string, error)
 	// Privileges says in words what an access gives ("role orders_ro"), sorted.
 	Privileges func(nhi.Values) []string
+	// Weak says in words how settings authenticate insecurely, although they are
+	// allowed. Nil where the kind has no such settings.
+	Weak func(setting.Settings) []string
 	// Adopts says which existing account an access takes over. Nil where the
 	// kind can take nothing over.
 	Adopts func(nhi.Values) Adoption

@@ -120,6 +120,10 @@ func (e *Engine) standing(ctx context.Context, request nhi.Request, text string,
 func (e *Engine) judge(s *Standing, request nhi.Request, text string, record Record, trigger *string) {
 	s.Verdict = s.evaluate(request, text)
 	s.Status = s.Verdict.Status
+	if denials := s.Policy.Weak(request, e.Systems.Weak).Denials; len(denials) > 0 {
+		s.Verdict.Denials, s.Status = append(s.Verdict.Denials, denials...), policy.StatusDenied
+		s.Verdict.Status = s.Status
+	}
 	digest := nhi.DigestOf(text)
 	s.observed(e.Systems, request, digest)
 	if s.Status == policy.StatusApproved {
@@ -221,5 +225,11 @@ func (s Standing) denied(id nhi.ApprovalID) error {
 	if len(s.Verdict.Denials) > 0 {
 		cause = nhi.ErrDenied
 	}
-	return fmt.Errorf("%s (%s): %w", id, strings.Join(reasons, "; "), cause)
+	err := fmt.Errorf("%s (%s): %w", id, strings.Join(reasons, "; "), cause)
+	for _, denial := range s.Verdict.Denials {
+		if denial.Risk != 0 {
+			return nhi.AtRisk(denial.Risk, err)
+		}
+	}
+	return err
 }

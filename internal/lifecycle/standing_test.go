@@ -11,6 +11,7 @@ import (
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/ledger"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/policy"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/setting"
 )
 
 // Everything that is missing, old, forged or unknown is a no, and touches
@@ -50,6 +51,12 @@ func TestFailClosed(t *testing.T) {
 			e.Pins = func() ([]nhi.Digest, error) { return []nhi.Digest{nhi.DigestOf("other")}, nil }
 		}, ErrUntrusted},
 		{"endpoint not in the policy", approved, func(w *world, _ *Engine) { w.policy(2, "one:1", "elsewhere:1") }, nhi.ErrDenied},
+		{"login in clear text, which a check denies", approved, func(w *world, e *Engine) {
+			w.policy(2, `rule "all" {`, "check \"NHI4\" {\n level = \"deny\"\n}\nrule \"all\" {")
+			for _, one := range e.Systems.entries {
+				one.kind.Weak = func(setting.Settings) []string { return []string{"it is clear text"} }
+			}
+		}, nhi.ErrDenied},
 		{"quorum raised", approved, func(w *world, _ *Engine) { w.policy(2, "count = 1", "count = 2") }, nhi.ErrNotApproved},
 		{"approver left", approved, func(w *world, _ *Engine) { w.policy(2, keyOf("ana"), keyOf("cyd")) }, nhi.ErrNotApproved},
 		{"not approved", func(w *world) string { return w.ask(w.three()) }, nil, nhi.ErrNotApproved},

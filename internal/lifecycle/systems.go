@@ -162,6 +162,16 @@ func (s *Systems) Endpoint(name, kind string) (string, error) {
 	return entry.endpoint, entry.broken
 }
 
+// Weak says in words how the system of an access authenticates insecurely, as
+// far as that is known.
+func (s *Systems) Weak(access nhi.Access) []string {
+	entry, ok := s.entries[access.System]
+	if !ok || entry.unknown || entry.broken != nil || entry.kind.Name != access.Kind || entry.kind.Weak == nil {
+		return nil
+	}
+	return entry.kind.Weak(entry.settings)
+}
+
 // Check holds when the target's system is known and leads to its endpoint.
 func (s *Systems) Check(target ledger.Target) error {
 	if target.Kind == nhi.KindExternal {

@@ -79,6 +79,15 @@ func (a URL) Timeout() time.Duration {
 	return time.Duration(seconds) * time.Second
 }
 
+// Clear says that the login and all that follows goes over a network in clear
+// text: sslmode is disable, and the host is no loopback address. A name is none,
+// since it leads wherever somebody says; localhost alone is this machine.
+func (a URL) Clear() bool {
+	ip, err := netip.ParseAddr(a.host)
+	here := a.host == "localhost" || err == nil && ip.IsLoopback()
+	return a.options[optionSSLMode] == "disable" && !here
+}
+
 // WithLogin returns the URL for another user, with what it needs to trust the
 // server, but without the admin's own certificate.
 func (a URL) WithLogin(user, password string) string {
@@ -222,7 +231,8 @@ func parseOptions(u *url.URL) (map[string]string, error) {
 func checkOptions(options map[string]string) error {
 	modes := []string{"disable", "require", "verify-ca", "verify-full"}
 	if !slices.Contains(modes, options[optionSSLMode]) {
-		return invalid("has an sslmode that is none of %s (prefer and allow would fall back to clear text)", strings.Join(modes, ", "))
+		return nhi.AtRisk(nhi.RiskAuthentication,
+			invalid("has an sslmode that is none of %s (prefer and allow would fall back to clear text)", strings.Join(modes, ", ")))
 	}
 	if (options[optionSSLCert] == "") != (options[optionSSLKey] == "") {
 		return invalid("must have both or none of sslcert and sslkey")

@@ -26,8 +26,9 @@ type Document struct {
 	Rules        []Rule // in order: the first that matches decides
 	Protected    []Protected
 	Runners      []Runner
-	Issuers      []Issuer   // whose tokens prove runners and requesters
-	Digest       nhi.Digest // of the exact bytes
+	Issuers      []Issuer    // whose tokens prove runners and requesters
+	Checks       []RiskCheck // for risks; see Check
+	Digest       nhi.Digest  // of the exact bytes
 }
 
 // What becomes of access in force that the policy does not allow any more.

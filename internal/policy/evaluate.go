@@ -66,7 +66,7 @@ func (e *evaluation) policy() {
 	if text, err := e.in.Request.Text(); err != nil || text != e.in.Text {
 		ruling.deny("", FieldRequest, "the text is not that of the request")
 	}
-	e.ruling, e.verdict.Denials = ruling, ruling.Denials
+	e.ruling, e.verdict.Denials, e.verdict.Findings = ruling, ruling.Denials, ruling.Findings
 	e.verdict.NoApproval = len(ruling.Requirements) > 0
 	for _, requirement := range ruling.Requirements {
 		e.verdict.Needs = append(e.verdict.Needs, Need{Requirement: requirement, Want: requirement.Count})

@@ -16,12 +16,13 @@ type Explanation struct {
 	Allowed       bool              `json:"allowed"`
 	PolicyVersion int               `json:"policy_version"`
 	PolicyDigest  nhi.Digest        `json:"policy_digest"`
-	Targets       []ExplainedTarget `json:"targets"` // sorted by key
-	Denied        []string          `json:"denied"`  // why policy says no, whoever signs
-	Held          []string          `json:"held"`    // why not now and from here
-	Needs         []string          `json:"needs"`   // "needs 2 of security, has 1: ana@example.com (rule …)"
-	Reviews       []string          `json:"reviews"` // what must follow an activation
-	Notes         []string          `json:"notes"`   // what else was found about decisions
+	Targets       []ExplainedTarget `json:"targets"`         // sorted by key
+	Denied        []string          `json:"denied"`          // why policy says no, whoever signs
+	Found         []string          `json:"found,omitempty"` // risks that the policy does not deny
+	Held          []string          `json:"held"`            // why not now and from here
+	Needs         []string          `json:"needs"`           // "needs 2 of security, has 1: ana@example.com (rule …)"
+	Reviews       []string          `json:"reviews"`         // what must follow an activation
+	Notes         []string          `json:"notes"`           // what else was found about decisions
 }
 
 // ExplainedTarget is how the rule was found that decides one access, and what
@@ -61,6 +62,9 @@ func (e *evaluation) explain() Explanation {
 	}
 	for _, denial := range e.verdict.Denials {
 		explained.Denied = append(explained.Denied, denial.Reason)
+	}
+	for _, finding := range e.verdict.Findings {
+		explained.Found = append(explained.Found, finding.String())
 	}
 	for _, need := range e.verdict.Needs {
 		explained.Needs = append(explained.Needs, need.progress())

@@ -50,7 +50,7 @@ func Parse(src []byte) (*Document, error) {
 
 func (r *reader) document(body *hclsyntax.Body) *Document {
 	r.shape(body, []string{"ledger", "version", "expires", "activate_within", "reuse_within", "on_forbidden"},
-		map[string]int{"approver": 1, "environment": 1, "rule": 1, "delegate": 1, "protected": 1, "runner": 1, "issuer": 1})
+		map[string]int{"approver": 1, "environment": 1, "rule": 1, "delegate": 1, "protected": 1, "runner": 1, "issuer": 1, "check": 1})
 	document := &Document{Version: r.number(body, "version", maxVersion)}
 	if id, at, ok := r.text(body, "ledger", true); ok {
 		r.check(at, "ledger", nhi.CheckLedgerID(id))
@@ -83,6 +83,7 @@ func (r *reader) document(body *hclsyntax.Body) *Document {
 	document.Environments = r.environments(body)
 	document.Rules = r.rules(body, document.Approvers)
 	document.Protected, document.Runners = r.protected(body), r.runners(body, document.Issuers)
+	document.Checks = r.checks(body)
 	return document
 }
 

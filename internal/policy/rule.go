@@ -52,6 +52,7 @@ func (d *Document) Rule(request nhi.Request) Ruling {
 		ruling.require(rule, key)
 	}
 	ruling.AtApply = ruling.AtApply || len(d.runners(request)) > 0
+	d.check(ruling, request)
 	d.sort(ruling.Requirements)
 	return *ruling
 }

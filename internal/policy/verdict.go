@@ -25,9 +25,10 @@ const (
 
 // Denial is one reason why policy says no, whatever people sign.
 type Denial struct {
-	Target string // access key, or "" where it is about the whole request
-	Field  string // one of the Field constants
-	Reason string // one sentence, for people
+	Target string   // access key, or "" where it is about the whole request
+	Field  string   // one of the Field constants
+	Reason string   // one sentence, for people
+	Risk   nhi.Risk `json:"-"` // that it keeps out; zero where it is none of them
 }
 
 // Requirement is what one rule asks of one group, and for which targets.
@@ -48,6 +49,8 @@ type Ruling struct {
 	// AtApply says that whether it is allowed also depends on what a plan does
 	// not know: the time, the requester, the runner.
 	AtApply bool
+	// Findings are risks that the policy does not deny; see Level.
+	Findings []Finding
 
 	decided []decided
 }
@@ -145,6 +148,7 @@ func (n Need) String() string {
 type Verdict struct {
 	Status     Status
 	Denials    []Denial
+	Findings   []Finding // risks that the policy does not deny
 	Needs      []Need
 	Requester  string   // the proven person who asked last; "" where any request is unproven
 	ProvenBy   string   // by what the requester is proven, see ProvenBySSH; "" where not

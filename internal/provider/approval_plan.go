@@ -134,6 +134,7 @@ func (r *approvalResource) ModifyPlan(ctx context.Context, req resource.ModifyPl
 		state, held = nil, nil
 	}
 	r.planComputed(&plan, state, held, b, memory, &resp.Diagnostics)
+	r.planRisks(plan, state, b, &resp.Diagnostics)
 	if resp.Diagnostics.HasError() {
 		return
 	}
@@ -231,7 +232,7 @@ func (r *approvalResource) standing(plan approvalModel, b built, diags *diag.Dia
 		}
 		ruling := document.Rule(b.request)
 		if b.known {
-			deny(diags, ruling.Denials)
+			deny(diags, b.request, append(ruling.Denials, document.Weak(b.request, r.session.engine.Systems.Weak).Denials...))
 		}
 		assured = assured || needsNobody(ruling)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
@@ -83,7 +82,10 @@ func (r *approvalResource) ask(ctx context.Context, plan, state *approvalModel, 
 		return
 	}
 	if len(standing.Verdict.Denials) > 0 {
-		deny(diags, standing.Verdict.Denials)
+		deny(diags, built.request, standing.Verdict.Denials)
+		return
+	}
+	if r.refuseRisks(*plan, state, built, diags); diags.HasError() {
 		return
 	}
 	if err := r.recordRequest(ctx, built.text, plan.Justification.ValueString(), diags); err != nil {
@@ -265,17 +267,16 @@ func (r *approvalResource) Delete(ctx context.Context, req resource.DeleteReques
 }
 
 // deny adds what the policy forbids to the attributes that it is about.
-func deny(diags *diag.Diagnostics, denials []policy.Denial) {
+func deny(diags *diag.Diagnostics, request nhi.Request, denials []policy.Denial) {
 	for _, denial := range denials {
-		at := path.Root("access")
-		switch {
-		case denial.Target != "" && slices.Contains([]string{policy.FieldSystem, policy.FieldEndpoint}, denial.Field):
-			at = at.AtMapKey(denial.Target).AtName("system")
-		case denial.Field == policy.FieldTTL:
-			at = path.Root("ttl")
-		case denial.Target != "":
-			at = at.AtMapKey(denial.Target)
+		at, err := riskPath(request, denial.Target, denial.Field), fmt.Errorf("%s: %w", denial.Reason, nhi.ErrDenied)
+		switch denial.Risk {
+		case 0:
+			failure(diags, at, "The policy says no", err)
+		case nhi.RiskLeakage:
+			refuseRisk(diags, at, policy.Finding{Risk: denial.Risk, Reason: denial.Reason})
+		default:
+			failure(diags, at, "The policy says no", nhi.AtRisk(denial.Risk, err))
 		}
-		failure(diags, at, "The policy says no", fmt.Errorf("%s: %w", denial.Reason, nhi.ErrDenied))
 	}
 }

@@ -40,7 +40,7 @@ var advice = []struct {
 func explain(err error) string {
 	for _, a := range advice {
 		if errors.Is(err, a.err) {
-			return fmt.Sprintf("%s\n\n%s", sentence(err), a.next)
+			return fmt.Sprintf("%s\n\n%s%s", statement(err), a.next, aboutRisk(err))
 		}
 	}
 	return sentence(err)

@@ -392,7 +392,7 @@ func exampleFolders(t *testing.T) []string {
 	slices.Sort(folders)
 	folders = slices.Compact(folders)
 	return slices.DeleteFunc(slices.Clone(folders), func(folder string) bool {
-		return slices.Contains(folders, filepath.ToSlash(filepath.Dir(folder)))
+		return slices.Contains(folders, filepath.ToSlash(filepath.Dir(folder))) || strings.HasPrefix(folder, owasp+"/") // those have a test of their own
 	})
 }
 

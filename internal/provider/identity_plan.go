@@ -46,6 +46,7 @@ func (r *identityResource) ModifyPlan(ctx context.Context, req resource.ModifyPl
 		r.checkSource(ctx, plan.Source, &resp.Diagnostics)
 	}
 	plan.Status = plannedIdentityStatus(plan, config, state, memory)
+	r.session.identityRisks(plan, state, &resp.Diagnostics)
 	plan.ExpiresAt = plannedEnd(plan, config, state, memory)
 	plan.Subject = plan.subject()
 	plan.Findings = list(nil)

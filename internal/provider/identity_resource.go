@@ -135,7 +135,7 @@ func (oneEnd) ValidateResource(ctx context.Context, req resource.ValidateConfigR
 	}
 	switch {
 	case model.TTL.IsNull() && model.ExpiresAt.IsNull():
-		resp.Diagnostics.AddAttributeError(path.Root("ttl"), "No end", "Every identity ends. Set ttl or expires_at.")
+		resp.Diagnostics.AddAttributeError(path.Root("ttl"), "No end", "Every identity ends. Set ttl or expires_at."+riskLine(nhi.RiskOffboarding))
 	case !model.TTL.IsNull() && !model.ExpiresAt.IsNull():
 		resp.Diagnostics.AddAttributeError(path.Root("expires_at"), "Two ends", "Set either ttl or expires_at.")
 	}
@@ -147,6 +147,9 @@ func (r *identityResource) Create(ctx context.Context, req resource.CreateReques
 	var plan identityModel
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
 	if resp.Diagnostics.HasError() {
+		return
+	}
+	if r.session.refuseIdentityRisks(plan, nil, &resp.Diagnostics); resp.Diagnostics.HasError() {
 		return
 	}
 	r.session.applying(ctx, &resp.Diagnostics)
@@ -267,6 +270,9 @@ func (r *identityResource) Update(ctx context.Context, req resource.UpdateReques
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
 	if resp.Diagnostics.HasError() {
+		return
+	}
+	if r.session.refuseIdentityRisks(plan, &state, &resp.Diagnostics); resp.Diagnostics.HasError() {
 		return
 	}
 	r.session.applying(ctx, &resp.Diagnostics)

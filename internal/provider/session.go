@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"strconv"
 	"strings"
@@ -36,6 +37,7 @@ type session struct {
 	requester   types.String // path of the requester's key; null where there is none
 	readOnly    bool
 	live        sync.Map // ids of grants that a read of this run found in force
+	reuse       policy.Reuse
 }
 
 // Configure implements provider.Provider. It never fails because of ledger,
@@ -46,7 +48,7 @@ func (p *Provider) Configure(ctx context.Context, req provider.ConfigureRequest,
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	systems, diags := p.systems(model.Systems)
+	systems, written, diags := p.systems(model.Systems)
 	resp.Diagnostics.Append(diags...)
 	if resp.Diagnostics.HasError() {
 		return
@@ -72,6 +74,7 @@ func (p *Provider) Configure(ctx context.Context, req provider.ConfigureRequest,
 		}),
 	}
 	s.warn(&resp.Diagnostics)
+	s.warnWritten(written, &resp.Diagnostics)
 	resp.ResourceData, resp.EphemeralResourceData, resp.DataSourceData, resp.ActionData = s, s, s, s
 }
 
@@ -122,13 +125,14 @@ func textAt(object types.Object, name string) types.String {
 }
 
 // systems reads the systems map. What is unknown is kept as such.
-func (p *Provider) systems(block types.Map) (*lifecycle.Systems, diag.Diagnostics) {
+func (p *Provider) systems(block types.Map) (*lifecycle.Systems, map[string]writtenSecret, diag.Diagnostics) {
 	var diags diag.Diagnostics
-	systems := lifecycle.NewSystems(p.kinds)
+	systems, written := lifecycle.NewSystems(p.kinds), map[string]writtenSecret{}
 	if block.IsUnknown() {
 		systems.MarkUnknown()
-		return systems, diags
+		return systems, written, diags
 	}
+	texts := configurationTexts()
 	for name, element := range block.Elements() {
 		at := path.Root("systems").AtMapKey(name)
 		if err := nhi.CheckName(name); err != nil {
@@ -140,21 +144,22 @@ func (p *Provider) systems(block types.Map) (*lifecycle.Systems, diag.Diagnostic
 			systems.AddUnknown(name, "")
 			continue
 		}
-		p.addSystem(systems, name, object, at, &diags)
+		maps.Copy(written, p.addSystem(systems, name, object, at, texts, &diags))
 	}
-	return systems, diags
+	return systems, written, diags
 }
 
-func (p *Provider) addSystem(systems *lifecycle.Systems, name string, object types.Object, at path.Path, diags *diag.Diagnostics) {
+// addSystem adds one system, and returns its secrets that stand in texts.
+func (p *Provider) addSystem(systems *lifecycle.Systems, name string, object types.Object, at path.Path, texts map[string]string, diags *diag.Diagnostics) map[string]writtenSecret {
 	kind, block, unknown, err := chosen(object, p.kinds, systemKind)
 	if err != nil {
 		diags.AddAttributeError(at, "Invalid system", sentence(fmt.Errorf("system %q %w", name, err)))
-		return
+		return nil
 	}
 	values, unknowns := fieldValues(block, kind.Settings)
 	if unknown || block.IsUnknown() || len(unknowns) > 0 {
 		systems.AddUnknown(name, kind.Name)
-		return
+		return nil
 	}
 	for _, err := range systems.Configure(name, kind.Name, values) {
 		var field *setting.FieldError
@@ -164,6 +169,7 @@ func (p *Provider) addSystem(systems *lifecycle.Systems, name string, object typ
 		}
 		diags.AddAttributeError(at.AtName(kind.Name), "Invalid system", sentence(err))
 	}
+	return writtenSecrets(kind.Settings, values, at.AtName(kind.Name), texts)
 }
 
 // ledgerID returns the id of the ledger that this session writes to.

@@ -45,8 +45,13 @@ func checkTime(text string) error {
 }
 
 // sentence writes an error for people: as plain does, with a capital letter
-// and a full stop.
+// and a full stop, and the risk that it keeps out.
 func sentence(err error) string {
+	return statement(err) + aboutRisk(err)
+}
+
+// statement is sentence, without the risk that the error keeps out.
+func statement(err error) string {
 	text := plain(err)
 	if first, _, _ := strings.Cut(text, " "); first != "" && !strings.ContainsAny(first, "/:_.\"") {
 		text = strings.ToUpper(text[:1]) + text[1:] // a word, and no name of something

@@ -87,7 +87,8 @@ func parseURL(text string) (scheme, host string, err error) {
 		return "", "", err
 	}
 	if u.Scheme == "http" && !loopback {
-		return "", "", invalid("must start with https://: plain http is for loopback addresses such as 127.0.0.1 alone, because the token goes in clear")
+		return "", "", nhi.AtRisk(nhi.RiskAuthentication,
+			invalid("must start with https://: plain http is for loopback addresses such as 127.0.0.1 alone, because the token goes in clear"))
 	}
 	return u.Scheme, net.JoinHostPort(name, port), nil
 }

@@ -87,12 +87,22 @@ func Kind() connector.Kind {
 			}
 			return at.Endpoint(), nil
 		},
+		Weak:       weak,
 		Privileges: privileges,
 		Adopts:     adopts,
 		Open:       open,
 		// VALID UNTIL stops password logins alone, and open sessions live on.
 		EnforcedBy: connector.EnforcedByApply,
 	}
+}
+
+// weak says how the admin's own login is insecure.
+func weak(settings setting.Settings) []string {
+	at, err := settingsAddress(settings)
+	if err != nil || !at.Clear() {
+		return nil
+	}
+	return []string{"sslmode=disable sends the admin's login, and each credential that is issued, in clear text to " + at.Host()}
 }
 
 func settingsAddress(settings setting.Settings) (pgurl.URL, error) {
@@ -137,8 +147,8 @@ func checkRole(name string) error {
 		return err
 	}
 	if reserved(name) && !slices.Contains(grantable, name) {
-		return fmt.Errorf("role %s is none of the predefined roles that may be granted (%s): %w",
-			shown(name), strings.Join(grantable, ", "), nhi.ErrInvalid)
+		return nhi.AtRisk(nhi.RiskOverprivileged, fmt.Errorf("role %s is none of the predefined roles that may be granted (%s): %w",
+			shown(name), strings.Join(grantable, ", "), nhi.ErrInvalid))
 	}
 	return nil
 }

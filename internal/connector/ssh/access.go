@@ -58,6 +58,9 @@ func parsePublicKey(text string) (ssh.PublicKey, error) {
 	if len(text) > nhi.MaxSetting {
 		return nil, fmt.Errorf("is %d bytes long, and %d is the longest allowed: %w", len(text), nhi.MaxSetting, nhi.ErrInvalid)
 	}
+	if what, leaked := nhi.Leak(text); leaked {
+		return nil, nhi.AtRisk(nhi.RiskLeakage, fmt.Errorf("is %s, and must be a public key: whoever saw it must change it: %w", what, nhi.ErrInvalid))
+	}
 	text = strings.TrimSpace(text)
 	if strings.ContainsAny(text, "\r\n\x00") {
 		return nil, fmt.Errorf("must be one public key on one line: %w", nhi.ErrInvalid)
@@ -70,10 +73,10 @@ func parsePublicKey(text string) (ssh.PublicKey, error) {
 		return nil, fmt.Errorf("is a certificate, and must be a plain public key: %w", nhi.ErrInvalid)
 	}
 	if !slices.Contains(keyTypes, key.Type()) {
-		return nil, fmt.Errorf("keys of type %.40s are not allowed: %w", key.Type(), nhi.ErrInvalid)
+		return nil, nhi.AtRisk(nhi.RiskAuthentication, fmt.Errorf("keys of type %.40s are not allowed: %w", key.Type(), nhi.ErrInvalid))
 	}
 	if n := rsaBits(key); key.Type() == ssh.KeyAlgoRSA && n < minRSA {
-		return nil, fmt.Errorf("is an RSA key of %d bits, and %d is the least allowed: %w", n, minRSA, nhi.ErrInvalid)
+		return nil, nhi.AtRisk(nhi.RiskAuthentication, fmt.Errorf("is an RSA key of %d bits, and %d is the least allowed: %w", n, minRSA, nhi.ErrInvalid))
 	}
 	return key, nil
 }

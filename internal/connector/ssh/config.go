@@ -41,7 +41,8 @@ func readConfig(settings setting.Settings) (config, error) {
 	case read.krlFile == "":
 		return config{}, fmt.Errorf("%s is required: %w", settingKRL, nhi.ErrInvalid)
 	case len(read.hosts) > 0 && read.knownHostsFile == "":
-		return config{}, fmt.Errorf("%s is required with %s: without it, anybody could answer for a host: %w", settingKnownHosts, settingProbe, nhi.ErrInvalid)
+		return config{}, nhi.AtRisk(nhi.RiskAuthentication,
+			fmt.Errorf("%s is required with %s: without it, anybody could answer for a host: %w", settingKnownHosts, settingProbe, nhi.ErrInvalid))
 	}
 	for _, host := range read.hosts {
 		if err := checkHost(host); err != nil {

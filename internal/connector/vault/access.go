@@ -32,7 +32,7 @@ func checkPolicy(name string) error {
 		return fmt.Errorf("policy %.80q is %d bytes long, and %d is the longest allowed: %w", name, len(name), maxPolicyName, nhi.ErrInvalid)
 	}
 	if slices.Contains(reservedPolicies, name) {
-		return fmt.Errorf("policy %s is Vault's own, and no approval can give it: %w", name, nhi.ErrInvalid)
+		return nhi.AtRisk(nhi.RiskOverprivileged, fmt.Errorf("policy %s is Vault's own, and no approval can give it: %w", name, nhi.ErrInvalid))
 	}
 	if !vaulthttp.IsPath(name) {
 		return fmt.Errorf("policy %.80q may hold only a-z, 0-9, - _ . and inner single slashes: %w", name, nhi.ErrInvalid)

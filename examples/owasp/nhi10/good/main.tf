@@ -1,0 +1,24 @@
+resource "nhi_identity" "etl" {
+  name    = "orders-etl"
+  owner   = "ana@example.com"
+  purpose = "Nightly export of orders"
+  ttl     = "2160h"
+}
+
+resource "nhi_approval" "etl" {
+  subject       = nhi_identity.etl.subject
+  justification = "CHG-1234"
+  ttl           = "168h"
+
+  access = {
+    box = {
+      system = "bastion"
+      ssh = {
+        principals    = ["backup"]
+        public_key    = file("etl.pub")
+        force_command = "/usr/local/bin/send-dump"
+        extensions    = [] # no terminal, no forwarding
+      }
+    }
+  }
+}
