@@ -21,6 +21,17 @@ type built struct {
 	identityStatus nhi.IdentityStatus
 }
 
+// ended says whether the identity is known to have ended: it asks for nothing.
+func (b built) ended() bool {
+	return b.identityStatus != "" && b.identityStatus != nhi.IdentityActive
+}
+
+// back says whether the identity had ended and is active again. What was edited
+// meanwhile is asked for now.
+func (b built) back(held ticket) bool {
+	return b.identityStatus == nhi.IdentityActive && held.Identity != nhi.IdentityActive
+}
+
 // build makes the request of a configuration. What is unknown leaves it
 // unknown; what is wrong is an error on its attribute. Where the ledger cannot
 // be asked for its id and held is set, the held one's is used: a request that
@@ -116,9 +127,10 @@ func (r *approvalResource) ModifyPlan(ctx context.Context, req resource.ModifyPl
 	var problems diag.Diagnostics
 	checkReuse(plan, &problems)
 	b := r.build(plan, term(plan, state, held, memory), held, &problems)
-	if problems.HasError() && state != nil && sameWish(plan, *state) {
-		// What stands is not asked for again: a system that is gone or broken
-		// must not keep access from being removed.
+	if state != nil && (b.ended() && sameApproval(plan, *state) || problems.HasError() && sameWish(plan, *state) && !b.back(*held)) {
+		// What stands is not asked for again, and an identity that has ended asks
+		// for nothing: a system that is gone or broken, or what else is edited in
+		// the same change, must not keep access from being removed.
 		for _, problem := range problems {
 			resp.Diagnostics.AddWarning(problem.Summary(), problem.Detail())
 		}
@@ -141,11 +153,16 @@ func (r *approvalResource) ModifyPlan(ctx context.Context, req resource.ModifyPl
 	resp.Diagnostics.Append(resp.Plan.Set(ctx, plan)...)
 }
 
+// sameApproval says whether the configuration is about the approval that the
+// state is about, whatever it asks for.
+func sameApproval(plan, state approvalModel) bool {
+	return plan.Name.Equal(state.Name) && textAt(plan.Subject, "id").Equal(textAt(state.Subject, "id"))
+}
+
 // sameWish says whether the configuration asks for what the state holds.
 func sameWish(plan, state approvalModel) bool {
-	return plan.Access.Equal(state.Access) && plan.TTL.Equal(state.TTL) && plan.Name.Equal(state.Name) &&
+	return sameApproval(plan, state) && plan.Access.Equal(state.Access) && plan.TTL.Equal(state.TTL) &&
 		plan.ReusableUntil.Equal(state.ReusableUntil) && plan.Renewal.Equal(state.Renewal) &&
-		textAt(plan.Subject, "id").Equal(textAt(state.Subject, "id")) &&
 		textAt(plan.Subject, "owner").Equal(textAt(state.Subject, "owner")) &&
 		textAt(plan.Subject, "purpose").Equal(textAt(state.Subject, "purpose")) &&
 		textAt(plan.Subject, "kind").Equal(textAt(state.Subject, "kind"))
@@ -164,7 +181,7 @@ func (r *approvalResource) planComputed(plan *approvalModel, state *approvalMode
 		plan.Status, plan.CoveredBy, plan.Required = state.Status, state.CoveredBy, state.Required
 		plan.ApprovedBy, plan.Findings, plan.Request = state.ApprovedBy, state.Findings, state.Request
 		t.Standing = held.Standing
-		if !plan.OnPending.Equal(state.OnPending) {
+		if !b.ended() && (b.back(*held) || !plan.OnPending.Equal(state.OnPending)) {
 			t.Standing = r.standing(*plan, b, diags)
 		}
 		plan.Ticket = t.object()

@@ -216,7 +216,8 @@ func (r *approvalResource) Update(ctx context.Context, req resource.UpdateReques
 	}
 	r.session.applying(ctx, &resp.Diagnostics)
 	planned, held := ticketOf(plan.Ticket), ticketOf(state.Ticket)
-	asks := !planned.Known || planned.Request != held.Request || !plan.Justification.Equal(state.Justification) || planned.Standing != held.Standing
+	ended := planned.Identity != "" && planned.Identity != nhi.IdentityActive
+	asks := !ended && (!planned.Known || planned.Request != held.Request || !plan.Justification.Equal(state.Justification) || planned.Standing != held.Standing)
 	if asks {
 		var memory approvalMemory
 		recall(ctx, req.Private, &memory, &resp.Diagnostics)

@@ -56,6 +56,45 @@ func TestTermEnds(t *testing.T) {
 	}
 }
 
+// TestEndsWhateverElseIsAsked: a change that disables an identity and asks for
+// what the policy denies, or is no request at all, takes the access away all the
+// same; what it asks for is asked when the identity is enabled again.
+func TestEndsWhateverElseIsAsked(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		from, to string
+		later    string // why it is refused when the identity is back; empty where it is not
+	}{
+		"more than the policy gives": {`ttl           = "720h"`, `ttl           = "9000h"`, "9000h is longer than 720h"},
+		"a system that is not there": {`system = "orders"`, `system = "nowhere"`, "nowhere"},
+		"another justification":      {`"CHG-1234"`, `"CHG-9999"`, ""},
+		"an assured approval":        {`"CHG-1234"`, "\"CHG-9999\"\n  on_pending = \"error\"", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newLandscape(t, false)
+			l.Write(t, "main.tf", l.providerBlock(l.systems())+variables+grantOf("720h", l.dbAccess()))
+			wants(t, l.Apply(t), 0)
+			l.decide(nhi.VerdictApprove, l.etl, ana, ben)
+			wants(t, l.Apply(t), 0, "active = true")
+			l.edit(`ttl     = "2160h"`, "ttl     = \"2160h\"\n  enabled = false")
+			l.edit(c.from, c.to)
+			wants(t, l.Plan(t, "-out=plan"), 2, `"active" -> "revoked"`)
+			wants(t, l.applySaved("plan"), 0)
+			if roles := l.roles(); len(roles) > 0 {
+				t.Errorf("after the end: %v", roles)
+			}
+			wants(t, l.Plan(t), 0, "No changes")
+			l.edit("enabled = false", "enabled = true")
+			if c.later != "" {
+				wants(t, l.Plan(t), 1, c.later)
+				return
+			}
+			wants(t, l.Plan(t), 2, `"disabled" -> "active"`)
+		})
+	}
+}
+
 // TestIdentityEnds: an identity that ends or is disabled takes all its grants
 // along in the same plan, each by its name.
 func TestIdentityEnds(t *testing.T) {
