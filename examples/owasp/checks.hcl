@@ -38,6 +38,10 @@ check "NHI6" {
   claims       = ["sub"]
 }
 
+issuer "https://token.actions.githubusercontent.com" {
+  audiences = ["nhi-acme"]
+}
+
 runner "CI of the payments team" {
   environments = ["production"]
   scopes       = ["payments/etl"]
