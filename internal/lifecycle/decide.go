@@ -163,18 +163,5 @@ func rested(phase Phase) Status {
 	return Pending
 }
 
-// Next says what apply makes of a status: the right-hand side of a plan's
-// arrow. A revoking grant only ever becomes revoked.
-func Next(status Status) Status {
-	switch status {
-	case Approved, Drifted:
-		return Active
-	case Expired, Ended, Revoking:
-		return Revoked
-	default:
-		return status
-	}
-}
-
 // shortTime writes a time for people: minutes are enough.
 func shortTime(t time.Time) string { return t.UTC().Format("2006-01-02T15:04Z") }

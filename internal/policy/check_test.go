@@ -63,7 +63,7 @@ type checkCase struct {
 }
 
 // runner binds a scope, and pins one claim.
-const runner = "runner \"CI\" {\n environments = [\"production\"]\n scopes = [\"payments/etl\"]\n issuer = \"https://ci.example.com\"\n claim \"repository\" { values = [\"x\"] }\n}\n"
+const runner = "issuer \"https://ci.example.com\" {\n audiences = [\"nhi\"]\n}\nrunner \"CI\" {\n environments = [\"production\"]\n scopes = [\"payments/etl\"]\n issuer = \"https://ci.example.com\"\n claim \"repository\" { values = [\"x\"] }\n}\n"
 
 func checkCases(t testing.TB) []checkCase {
 	t.Helper()
