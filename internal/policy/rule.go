@@ -119,7 +119,7 @@ func (r *Ruling) require(rule Rule, target string) {
 	}
 	for _, quorum := range rule.Quorums {
 		r.addRequirement(Requirement{Rule: rule.Name, Group: quorum.Group, Count: quorum.Count,
-			Hardware: rule.HardwareKeys, Distinct: rule.Distinct}, target)
+			Hardware: rule.HardwareKeys, Distinct: rule.Distinct, RunConfirmation: quorum.RunConfirmation}, target)
 	}
 }
 
