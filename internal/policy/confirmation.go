@@ -29,6 +29,9 @@ type Confirmed struct {
 type Other struct {
 	Account Account
 	Role    string // "created the run"
+	// Sole says that nothing else tells who this is: where the account is
+	// nobody's, it is not known who asked.
+	Sole bool
 }
 
 // confirm finds out whose yes the confirmation is, if anybody's, and who asked
@@ -39,17 +42,22 @@ func (e *evaluation) confirm() {
 		return
 	}
 	e.barred = map[string]string{}
+	unproven := c.Unproven
 	for _, other := range c.Others {
-		if person, known := e.document.mayHold(other.Account); known {
+		person, known := e.document.mayHold(other.Account)
+		switch {
+		case known:
 			e.barred[person.Name] = other.Role
+		case other.Sole && unproven == "":
+			unproven = fmt.Sprintf("%s on %s %s, and is nobody's account in the policy", other.Account.ID, other.Account.Host, other.Role)
 		}
 	}
-	if c.Unproven != "" && !e.unproven {
+	if unproven != "" {
+		e.reason("it is not known who all asked by run %s, so each quorum is one larger: %s", c.Run, unproven)
+	}
+	if unproven != "" && !e.unproven {
 		e.unproven = true
 		e.enlarge()
-	}
-	if c.Unproven != "" {
-		e.reason("it is not known who all asked by run %s, so each quorum is one larger: %s", c.Run, c.Unproven)
 	}
 	person, problem := e.confirmer(c)
 	if problem != "" {

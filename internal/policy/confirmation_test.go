@@ -98,6 +98,9 @@ func TestWhatConfirmationsDoNotCount(t *testing.T) {
 		"before the back-up":             {"", func(in *policy.Input) { in.Since = now }, nil, "before the ledger was restored"},
 		"behind a withdrawal":            {"", nil, []vote{no("ana", nhi.VerdictWithdraw, time.Hour)}, "took an approval back before"},
 		"who asked is not known":         {"", func(in *policy.Input) { in.Confirmed.Unproven = "nobody is named" }, nil, "not known who all asked by run run-1"},
+		"the pusher is nobody known": {"", func(in *policy.Input) {
+			in.Confirmed.Others = []policy.Other{{Account: policy.Account{Host: "github.com", ID: "someone"}, Role: "pushed the commit", Sole: true}}
+		}, nil, "someone on github.com pushed the commit, and is nobody's account in the policy"},
 		"a person in no group of the rule": {"", func(in *policy.Input) {
 			in.Confirmed = confirmedBy("eve")
 			in.Confirmed.Others = nil
