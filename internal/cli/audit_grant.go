@@ -111,6 +111,9 @@ func (v *audit) backed(ctx context.Context, a activation, id nhi.ApprovalID, use
 	case err != nil:
 		v.fault(a.chain.Name, a.at, "%s", err)
 	case verdict.Status == policy.StatusApproved:
+		if told, _ := lifecycle.RecordedConfirmation(approval, a.wish.Request); verdict.ConfirmedBy != "" {
+			v.note(a.chain.Name, a.at, "it rests on the confirmation of run %s by %s, which is the testimony of the runner: see %s", told.Run, told.Person, told.URL)
+		}
 		v.counted(a, verdict, used)
 	case verdict.HeldBack(): // by the time of its entry, or by a proof that is not on record
 		v.note(a.chain.Name, a.at, "it was approved, and the record does not show that nothing held it back: %s", strings.Join(verdict.Held, "; "))
@@ -199,5 +202,10 @@ func (v *audit) evaluateAt(ctx context.Context, document *policy.Document, chain
 			input.Decisions = append(input.Decisions, body.SignedDecision)
 		}
 	}
+	verdict := document.Evaluate(input)
+	if verdict.Status == policy.StatusApproved {
+		return verdict, nil
+	}
+	_, input.Confirmed = lifecycle.RecordedConfirmation(chain, nhi.DigestOf(text))
 	return document.Evaluate(input), nil
 }
