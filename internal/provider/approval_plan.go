@@ -163,10 +163,16 @@ func (r *approvalResource) planComputed(plan *approvalModel, state *approvalMode
 		plan.Status, plan.CoveredBy, plan.Required = state.Status, state.CoveredBy, state.Required
 		plan.ApprovedBy, plan.Findings, plan.Request = state.ApprovedBy, state.Findings, state.Request
 		t.Standing = held.Standing
+		if t.Standing == standingApproved && state.Status.ValueString() != string(policy.StatusApproved) {
+			t.Standing = standingOpen // it was approved for that apply alone, and not used
+		}
 		if !plan.OnPending.Equal(state.OnPending) {
 			t.Standing = r.standing(*plan, b, diags)
 		}
 		plan.Ticket = t.object()
+		if state.Status.ValueString() == string(policy.StatusPending) {
+			r.mayConfirm(plan, &t, b.request, memory.Confirmers, diags)
+		}
 		return
 	}
 	if held != nil && !b.known {
@@ -211,6 +217,7 @@ func (r *approvalResource) planAfresh(plan *approvalModel, b built, t ticket, me
 	}
 	if len(needs) > 0 && t.Standing == standingOpen && covered == "" {
 		r.waiting(diags, b.request, needs, r.onlyApplyKnows(b.request), memory)
+		r.mayConfirm(plan, &t, b.request, r.confirmers(b.request), diags)
 	}
 }
 
