@@ -142,19 +142,17 @@ func (e *evaluation) confirmers(counted []stand, ballots map[string][]ballot) []
 
 // Confirmers are the persons of whom one could give the whole approval of a
 // new request by confirming the run that asks for it, with an account on one of these
-// hosts. Requester is the proven person who asks; empty where nobody is. It
-// looks at no clock, so that a plan may say it.
-func (d *Document) Confirmers(request nhi.Request, requester string, hosts []string) []string {
+// hosts. Proven says whether it is proven who asks, and requester names that
+// person where it is known already. It looks at no clock, so that a plan may say it.
+func (d *Document) Confirmers(request nhi.Request, proven bool, requester string, hosts []string) []string {
 	e := &evaluation{document: d, askers: map[string]bool{}, in: Input{Request: request, Hosts: hosts}}
 	ruling := d.Rule(request)
 	if len(ruling.Denials) > 0 {
 		return nil
 	}
 	e.needs(ruling)
-	if requester == "" {
+	if e.askers[requester] = true; !proven {
 		e.enlarge()
-	} else {
-		e.askers[requester] = true
 	}
 	return e.confirmers(nil, nil)
 }

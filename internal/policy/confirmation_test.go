@@ -180,13 +180,16 @@ func TestConfirmersOfANewRequest(t *testing.T) {
 		{person("eve"), []string{"tfe.example.com"}, 0},
 		{person("eve"), nil, 0},
 	} {
-		if got := document.Confirmers(orders(), c.requester, c.hosts); len(got) != c.want {
+		if got := document.Confirmers(orders(), c.requester != "", c.requester, c.hosts); len(got) != c.want {
 			t.Errorf("asked by %q on %q: %q can confirm, want %d", c.requester, c.hosts, got, c.want)
 		}
 	}
+	if got := document.Confirmers(orders(), true, "", []string{hcp}); len(got) != 4 {
+		t.Errorf("asked by a token: %q can confirm, want all four of security", got)
+	}
 	far := orders()
 	far.TTL = 9000 * time.Hour
-	if got := document.Confirmers(far, person("eve"), []string{hcp}); got != nil {
+	if got := document.Confirmers(far, true, person("eve"), []string{hcp}); got != nil {
 		t.Errorf("%q can confirm what the policy denies", got)
 	}
 }

@@ -72,10 +72,12 @@ func (r *approvalResource) confirmers(request nhi.Request) []string {
 	if err != nil {
 		return nil
 	}
-	return document.Confirmers(request, r.session.asker(document), hosts)
+	asker := r.session.asker(document)
+	return document.Confirmers(request, asker != "" || r.session.byToken(), asker, hosts)
 }
 
-// asker is the person of the policy who is proven to ask; empty where nobody is.
+// asker is the person of the policy who is proven to ask by a key; empty where
+// nobody is. Whose a token is, only apply tells.
 func (s *session) asker(document *policy.Document) string {
 	if s.requester.ValueString() == "" {
 		return ""
