@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/policy"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/signature"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/testserver"
 )
 
@@ -67,7 +69,7 @@ func TestHCPConfirmationIsTheMissingYes(t *testing.T) {
 
 // Whatever makes a confirmation no approval: the run succeeds, grants nothing,
 // says why, and the next plan is as before.
-func TestHCPWhatIsNoApproval(t *testing.T) {
+func TestThreatRunConfirmation(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		by, confirmedBy string
@@ -218,4 +220,51 @@ func TestHCPInvalidBlock(t *testing.T) {
 	h.configure(externalAccess, "ca_cert_file = ", "ca_cert_file = \"missing.pem\" # ")
 	planned := h.Plan(t)
 	wants(t, planned, 2, "No confirmation counts in this run", `+ status = "pending"`)
+}
+
+// The guide, as it is printed, with the host, the accounts and the keys of this
+// test: Rae pushes, a run asks, Ben confirms it.
+func TestHCPGuideAsPrinted(t *testing.T) {
+	t.Parallel()
+	h := newHosted(t, 1)
+	h.hcp.Audience = "nhi-acme"
+	h.etl = "production/payments/etl/orders-etl:default"
+	folder := func(name string) string { return read(t, examplePath("hcp-terraform", name)) }
+	document, err := policy.Parse([]byte(folder("policy.hcl")))
+	must(t, err)
+	swaps := []string{document.Ledger, h.ledger, "https://app.terraform.io", h.hcp.URL(), `"app.terraform.io"`, `"` + h.hcp.Host() + `"`}
+	for _, approver := range document.Approvers {
+		if signer := h.people[approver.Name]; signer != nil {
+			swaps = append(swaps, approver.Keys[0], signature.Key(signer.PublicKey()), approver.Accounts[0].ID, h.accounts[approver.Name].ID)
+		}
+	}
+	h.signPolicy(strings.NewReplacer(swaps...).Replace(folder("policy.hcl")))
+	h.Write(t, "main.tf", strings.Replace(folder("main.tf"), `audience = "nhi-acme"`, `hostname = "`+h.hcp.Host()+`", audience = "nhi-acme"`, 1))
+	h.env = append(h.env, "SSL_CERT_FILE="+h.hcp.CAFile())
+
+	push := func(r *testserver.HCPRun) {
+		r.Source, r.Ingress = "github", &testserver.HCPIngress{CloneURL: "https://github.com/acme/payments.git", Sender: "rae-example"}
+	}
+	run := h.hcp.Queue(h.accounts["bot"], push)
+	wants(t, h.plan(run), 2, "counts as that, if it is by ana@example.com or ben@example.com", "+ active = (known after apply)")
+	h.confirm(run, rae)
+	applied := h.apply(run)
+	wants(t, applied, 0, "rae@example.com also pushed the commit")
+	if h.used() != 0 {
+		t.Fatal("who pushed the commit approved it")
+	}
+	run = h.hcp.Queue(h.accounts["bot"], push)
+	wants(t, h.plan(run), 2, `~ status = "pending" -> (known after apply)`)
+	h.confirm(run, ben)
+	wants(t, h.apply(run), 0)
+	if h.used() != 1 {
+		t.Fatalf("%d activations", h.used())
+	}
+	h.rests()
+	h.Write(t, "nhi.hcl", "ledger = { local = { path = \".nhi\" } }\npolicy_file = \"policy.hcl\"\n")
+	h.installed(t)
+	if out := h.script(t, examplePath("hcp-terraform", "look.sh")); !strings.Contains(out, "ben@example.com (ben on "+h.hcp.Host()+") confirmed the run") ||
+		!strings.Contains(out, "it rests on the confirmation of run "+run.ID+" by ben@example.com") {
+		t.Errorf("got %s", out)
+	}
 }

@@ -23,6 +23,9 @@ import (
 //	https://developer.hashicorp.com/terraform/cloud-docs/workspaces/dynamic-provider-credentials/workload-identity-tokens
 type HCPServer struct {
 	*IssuerServer
+	// Audience is whom the identity tokens are for.
+	Audience string
+
 	t      testing.TB
 	client *http.Client
 
@@ -71,9 +74,8 @@ type HCPEvent struct {
 	Actor  *HCPUser
 }
 
-// The organization, the workspace and the audience of every run.
+// The organization and the workspace of every run.
 const (
-	HCPAudience     = "nhi"
 	hcpOrganization = "acme"
 	hcpWorkspace    = "payments-etl"
 	hcpWorkspaceID  = "ws-mbsd5E3Ktt5Rg2Xm"
@@ -82,7 +84,7 @@ const (
 // HCP starts one, without runs.
 func HCP(t testing.TB) *HCPServer {
 	t.Helper()
-	h := &HCPServer{IssuerServer: TLSIssuer(t), t: t, users: map[string]HCPUser{}, runs: map[string]*HCPRun{}, objects: map[string][]byte{}}
+	h := &HCPServer{IssuerServer: TLSIssuer(t), Audience: "nhi", t: t, users: map[string]HCPUser{}, runs: map[string]*HCPRun{}, objects: map[string][]byte{}}
 	h.IssuerServer.Fault(h.serve)
 	h.client = h.server.Client()
 	return h
@@ -216,7 +218,7 @@ func (h *HCPServer) Identity(run *HCPRun, phase string, claims map[string]any) s
 	h.t.Helper()
 	full := "organization:" + hcpOrganization + ":project:Default Project:workspace:" + hcpWorkspace
 	all := map[string]any{
-		"aud": HCPAudience, "sub": full + ":run_phase:" + phase, "terraform_full_workspace": full,
+		"aud": h.Audience, "sub": full + ":run_phase:" + phase, "terraform_full_workspace": full,
 		"terraform_organization_id": "org-GRNbCjYNpBB6NEH9", "terraform_organization_name": hcpOrganization,
 		"terraform_project_id": "prj-vegSA59s1XPwMr2t", "terraform_project_name": "Default Project",
 		"terraform_workspace_id": run.Workspace, "terraform_workspace_name": hcpWorkspace,
@@ -231,7 +233,7 @@ func (h *HCPServer) Identity(run *HCPRun, phase string, claims map[string]any) s
 // Env is what the service adds to the environment of a phase of a run.
 func (h *HCPServer) Env(run *HCPRun, phase string) []string {
 	return []string{
-		"TFC_RUN_ID=" + run.ID, "TFC_WORKSPACE_NAME=" + hcpWorkspace, "TFC_WORKLOAD_IDENTITY_AUDIENCE=" + HCPAudience,
+		"TFC_RUN_ID=" + run.ID, "TFC_WORKSPACE_NAME=" + hcpWorkspace, "TFC_WORKLOAD_IDENTITY_AUDIENCE=" + h.Audience,
 		"TFC_WORKLOAD_IDENTITY_TOKEN=" + h.Identity(run, phase, nil),
 	}
 }
