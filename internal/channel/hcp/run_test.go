@@ -39,6 +39,7 @@ func TestWhatIsNotToldIsNoYes(t *testing.T) {
 		"queued":                 func(r *Run) { r.Status = tfe.RunApplyQueued },
 		"plan only":              func(r *Run) { r.PlanOnly = true },
 		"auto-apply":             func(r *Run) { r.AutoApply = nil },
+		"a pause":                func(r *Run) { yes := true; r.AutoApply = &yes },
 		"when it was planned":    func(r *Run) { r.PlannedAt = time.Time{} },
 		"when it was confirmed":  func(r *Run) { r.ConfirmedAt = time.Time{} },
 		"a second too early":     func(r *Run) { r.ConfirmedAt = at.Add(-time.Second) },
