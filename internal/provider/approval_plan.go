@@ -202,6 +202,8 @@ func (r *approvalResource) planAfresh(plan *approvalModel, b built, t ticket, me
 	plan.Status = types.StringValue(string(policy.StatusPending))
 	if t.Standing == standingAssured {
 		plan.Status = types.StringValue(string(policy.StatusApproved))
+	} else if len(r.session.engine.Hosts()) > 0 {
+		plan.Findings = types.ListUnknown(types.StringType) // as the next read will find, see grantResource.found
 	}
 	if !b.known {
 		return

@@ -158,6 +158,10 @@ func (r *approvalResource) fill(plan *approvalModel, built built, standing lifec
 			"What the policy asks for now is not what the plan showed. Plan again.")
 		return
 	}
+	if plan.Findings.IsUnknown() && !plan.Status.IsUnknown() {
+		_, findings := shownStatus(standing)
+		plan.Findings = list(findings)
+	}
 	t := ticketOf(plan.Ticket)
 	t.Text, t.Request, t.Known = built.text, nhi.DigestOf(built.text), true
 	t.Identity, t.May = built.identityStatus, false

@@ -66,10 +66,23 @@ func (r *grantResource) attempt(ctx context.Context, t ticket, memory *grantMemo
 		return
 	}
 	plan.unchanged(t, state, r.session.engine.Systems)
-	if standing, err := r.session.engine.Standing(ctx, t.Text); err == nil && !plan.Active.ValueBool() {
-		plan.Findings = list(standing.Why()) // as the next read will find
+	if !plan.Active.ValueBool() {
+		plan.Findings = types.ListUnknown(types.StringType)
+		r.found(ctx, t, plan)
 	}
 	diags.AddAttributeWarning(path.Root("status"), "No access yet", fmt.Sprintf("%s\n\nNothing failed: what was in force stays, and a later plan asks again.", sentence(err)))
+}
+
+// found fills in what the next read will find of a grant that waits, so that an
+// assessment of the workspace, which only refreshes, finds nothing new.
+func (r *grantResource) found(ctx context.Context, t ticket, plan *grantModel) {
+	if !plan.Findings.IsUnknown() {
+		return
+	}
+	plan.Findings = list(nil)
+	if standing, err := r.session.engine.Standing(ctx, t.Text); err == nil {
+		plan.Findings = list(standing.Why())
+	}
 }
 
 // unchanged fills in what a grant rests in when an attempt gave nothing.

@@ -50,6 +50,9 @@ func (r *grantResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanR
 	}
 	if state == nil {
 		plan.created(t, request, r.session.engine.Systems)
+		if len(r.session.engine.Hosts()) > 0 && plan.Status.ValueString() == string(lifecycle.Pending) {
+			plan.Findings = types.ListUnknown(types.StringType) // see found
+		}
 		r.replacing(plan, &resp.Diagnostics)
 	} else {
 		plan.updated(*state, memory, t, request, r.session.engine.Systems)

@@ -49,22 +49,21 @@ func (r *grantResource) Create(ctx context.Context, req resource.CreateRequest, 
 	}
 	plan.ID = types.StringValue(string(request.Approval))
 	memory := grantMemory{Record: lifecycle.Record{Grant: request.Approval}, Holder: newHolder()}
-	if plan.attempts() {
+	switch {
+	case plan.attempts():
 		r.attempt(ctx, t, &memory, &plan, nil, &resp.Diagnostics)
-		if resp.Diagnostics.HasError() {
-			return
-		}
-	} else if plan.Status.ValueString() == string(lifecycle.Active) {
+	case plan.Status.ValueString() == string(lifecycle.Active):
 		r.activate(ctx, t, &memory, &plan, &resp.Diagnostics)
-		if resp.Diagnostics.HasError() {
-			return // nothing is in state, so the next apply tries again
-		}
-	} else {
+	default:
 		plan.Targets = targetsMap(wishedTargets(request, r.session.engine.Systems, lifecycle.Pending))
 		// The ledger may hold this grant as active: its accounts are remembered.
 		if seen, err := r.session.engine.Record(ctx, request.Approval); err == nil {
 			memory.Record = seen
 		}
+		r.found(ctx, t, &plan)
+	}
+	if resp.Diagnostics.HasError() {
+		return // nothing is in state, so the next apply tries again
 	}
 	memory.Rested = restedIn(plan)
 	remember(ctx, resp.Private, memory.sparing(), &resp.Diagnostics)

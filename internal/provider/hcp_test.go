@@ -52,9 +52,13 @@ func TestHCPConfirmationIsTheMissingYes(t *testing.T) {
 	refuses(t, planned, "Confirming this run can approve")
 	h.confirm(run, ana)
 	wants(t, h.apply(run), 0, "active = false")
+	h.assessed()
 	if got := h.confirmations(); len(got) > 0 {
 		t.Errorf("a confirmation that gave nothing is on record: %+v", got)
 	}
+	h.Write(t, "nhi.hcl", "ledger = { local = { path = \".nhi\" } }\npolicy_file = \"policy.hcl\"\n")
+	wants(t, h.NHI(t, "show", string(h.etl)), 0, "it needs 2 of group security. Confirming the run that applies counts as one.")
+	wants(t, h.NHI(t, "requests"), 0, "0/2 security (or a confirmed run)")
 	h.decide(nhi.VerdictApprove, h.etl, ben)
 	run = h.hcp.Queue(h.accounts[rae])
 	planned = h.plan(run)
@@ -127,6 +131,7 @@ func TestThreatRunConfirmation(t *testing.T) {
 			applied := h.apply(run, env...)
 			wants(t, applied, 0, "The confirmation of this run is no approval", c.words, "active = false")
 			h.hcp.Fault(nil)
+			h.assessed()
 			if h.used() != 0 || len(h.confirmations()) > 0 {
 				t.Errorf("%d activations, %d confirmations", h.used(), len(h.confirmations()))
 			}
