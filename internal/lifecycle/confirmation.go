@@ -52,7 +52,7 @@ func (e *Engine) StandingHere(ctx context.Context, text string) (Standing, error
 // listen asks the channels for the yes that is missing, one after the other,
 // and judges again with each that there is.
 func (e *Engine) listen(ctx context.Context, s *Standing, request nhi.Request, text string, record Record, trigger *string) {
-	if s.Status != policy.StatusPending || !s.takesConfirmations() {
+	if s.Status != policy.StatusPending || s.Verdict.HeldBack() || !s.takesConfirmations() {
 		return
 	}
 	for _, open := range e.Channels {
