@@ -140,6 +140,18 @@ func (e *evaluation) confirmers(counted []stand, ballots map[string][]ballot) []
 	return names
 }
 
+// unconfirmable tells of quorums that let a confirmation count, and of whose
+// group nobody has an account to give one with.
+func (d *Document) unconfirmable(rule Rule) (warnings []string) {
+	for _, quorum := range rule.Quorums {
+		able := func(a Approver) bool { return slices.Contains(a.Groups, quorum.Group) && len(a.Accounts) > 0 }
+		if quorum.RunConfirmation && !slices.ContainsFunc(d.Approvers, able) {
+			warnings = append(warnings, fmt.Sprintf("rule %q lets the confirmation of a run count for group %q, and nobody of it has an account", rule.Name, quorum.Group))
+		}
+	}
+	return warnings
+}
+
 // Confirmers are the persons of whom one could give the whole approval of a
 // new request by confirming the run that asks for it, with an account on one of these
 // hosts. Proven says whether it is proven who asks, and requester names that

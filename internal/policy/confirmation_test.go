@@ -215,6 +215,13 @@ func TestAccountsOfAPolicy(t *testing.T) {
 			t.Errorf("%s: %v, want %q", name, err, c[2])
 		}
 	}
+	if warnings := parse(t, good).Warnings(); len(warnings) > 0 {
+		t.Errorf("%q", warnings)
+	}
+	bare := strings.Replace(source(), `quorum "security" { count = 2 }`, oneOrConfirm, 1)
+	if warnings := parse(t, bare).Warnings(); len(warnings) != 1 || !strings.Contains(warnings[0], "nobody of it has an account") {
+		t.Errorf("%q", warnings)
+	}
 	need := parse(t, good).Rule(orders()).Requirements[0]
 	if got := (policy.Need{Requirement: need, Want: 1}).String(); got != `1 of security (rule "production databases"; confirming the run counts as one)` {
 		t.Error(got)

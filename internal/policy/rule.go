@@ -171,6 +171,7 @@ func (d *Document) Warnings() []string {
 				warnings = append(warnings, fmt.Sprintf("rule %q names system %q, which no environment of the policy declares", rule.Name, name))
 			}
 		}
+		warnings = append(warnings, d.unconfirmable(rule)...)
 	}
 	return warnings
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"time"
 
 	tfe "github.com/hashicorp/go-tfe"
@@ -164,6 +165,10 @@ func (r Run) inOrder() error {
 	return nil
 }
 
+// uploaded are the sources of configurations that somebody's client sent: then
+// who created the run is who asked, as far as anybody is told.
+var uploaded = []tfe.ConfigurationSource{tfe.ConfigurationSourceAPI, tfe.ConfigurationSourceTerraform, "terraform+cloud"}
+
 // unproven says why it is not known who asked by this run; empty where it is.
 // Whoever pushed a commit is told by Others: policy says who that is.
 func (r Run) unproven() string {
@@ -172,7 +177,7 @@ func (r Run) unproven() string {
 		return "it is not told who pushed the commit"
 	case r.Commit != nil:
 		return ""
-	case r.Source != tfe.ConfigurationSourceAPI && r.Source != tfe.ConfigurationSourceTerraform:
+	case !slices.Contains(uploaded, r.Source):
 		return "it is not told where the configuration came from, or who pushed it"
 	case r.CreatedBy.ID == "":
 		return "it is not told who created the run"

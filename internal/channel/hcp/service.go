@@ -27,6 +27,10 @@ const (
 // apply asks for each of its requests.
 const fresh = 30 * time.Second
 
+// slow is how long a failure may take before it serves for more questions, too: a
+// run with many requests does not wait for each of them.
+const slow = 5 * time.Second
+
 // service is one HCP Terraform or Terraform Enterprise.
 type service struct {
 	host   string
@@ -36,9 +40,10 @@ type service struct {
 	trust  *tls.Config
 	getenv func(string) string
 
-	mu   sync.Mutex
-	read Run
-	at   time.Time // when; zero for never
+	mu     sync.Mutex
+	read   Run
+	failed error     // why it could not be read, where that took long
+	at     time.Time // when; zero for never
 }
 
 func newService(host, audience string, token nhi.Secret, trust *tls.Config, getenv func(string) string) *service {
@@ -91,8 +96,19 @@ func (s *service) run(ctx context.Context, identity Identity) (Run, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.at.IsZero() && time.Since(s.at) < fresh && s.read.Identity == identity {
-		return s.read, nil
+		return s.read, s.failed
 	}
+	began := time.Now()
+	run, err := s.fetch(ctx, identity)
+	run.Identity = identity
+	if err == nil || time.Since(began) > slow {
+		s.read, s.failed, s.at = run, err, time.Now()
+	}
+	return run, err
+}
+
+// fetch reads the run from the API.
+func (s *service) fetch(ctx context.Context, identity Identity) (Run, error) {
 	if s.token.Reveal() == "" {
 		return Run{}, fmt.Errorf("there is no API token to read the run with: set approvals.%s.token, or %s in the workspace", Name, tokenVariable)
 	}
@@ -103,15 +119,13 @@ func (s *service) run(ctx context.Context, identity Identity) (Run, error) {
 	}
 	run, err := reader{client}.run(ctx, identity.Run)
 	if err != nil {
-		return Run{}, s.failed(identity.Run, err)
+		return Run{}, s.unread(identity.Run, err)
 	}
-	run.Identity = identity
-	s.read, s.at = run, time.Now()
 	return run, nil
 }
 
-// failed says in words why a run could not be read, and what to do.
-func (s *service) failed(run string, err error) error {
+// unread says in words why a run could not be read, and what to do.
+func (s *service) unread(run string, err error) error {
 	switch {
 	case errors.Is(err, tfe.ErrUnauthorized):
 		return fmt.Errorf("%s refuses the API token (401): make a new one, of a user or team with admin access to the workspace", s.host)

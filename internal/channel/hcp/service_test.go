@@ -183,9 +183,10 @@ func TestWhatIsNobodysYes(t *testing.T) {
 		"no actor": {nil, func(s *stage, r *testserver.HCPRun) {
 			s.Change(r, func(r *testserver.HCPRun) { r.Events[1].Actor = nil })
 		}, nil, "the events of run"},
-		"nobody":                   {nil, func(s *stage, r *testserver.HCPRun) { s.Change(r, func(r *testserver.HCPRun) { r.ConfirmedBy = nil }) }, nil, "nobody confirmed run"},
-		"an API that is down":      {nil, func(s *stage, _ *testserver.HCPRun) { s.Fault(down) }, nil, "did not tell about run"},
-		"an API that answers junk": {nil, func(s *stage, _ *testserver.HCPRun) { s.Fault(junk) }, nil, "did not tell about run"},
+		"nobody":                      {nil, func(s *stage, r *testserver.HCPRun) { s.Change(r, func(r *testserver.HCPRun) { r.ConfirmedBy = nil }) }, nil, "nobody confirmed run"},
+		"an API that is down":         {nil, func(s *stage, _ *testserver.HCPRun) { s.Fault(down) }, nil, "did not tell about run"},
+		"an API that leads elsewhere": {nil, func(s *stage, _ *testserver.HCPRun) { s.Fault(elsewhere) }, nil, "redirects to where it must not"},
+		"an API that answers junk":    {nil, func(s *stage, _ *testserver.HCPRun) { s.Fault(junk) }, nil, "did not tell about run"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -220,6 +221,14 @@ func plan(text []byte) func(*stage, *testserver.HCPRun) {
 func down(w http.ResponseWriter, r *http.Request) bool {
 	if strings.HasPrefix(r.URL.Path, "/api/v2/runs") {
 		w.WriteHeader(http.StatusBadGateway)
+		return true
+	}
+	return false
+}
+
+func elsewhere(w http.ResponseWriter, r *http.Request) bool {
+	if strings.HasPrefix(r.URL.Path, "/api/v2/runs") {
+		http.Redirect(w, r, "https://elsewhere.example.com/api/v2/runs/run-1", http.StatusFound)
 		return true
 	}
 	return false
