@@ -41,14 +41,17 @@ var may = []struct {
 	{"ledger/vault", []string{"ledger", "setting", "nhi", "vaulthttp"}},
 	{"ledger/...", []string{"durable", "ledger", "setting", "nhi"}},
 	{"witness", []string{"durable", "ledger", "nhi"}},
+	{"channel", []string{"setting", "nhi"}},
+	{"channel/builtin", []string{"channel/..."}},
+	{"channel/*/...", []string{"channel", "setting", "nhi", "workload/...", "."}},
 	{"connector", []string{"setting", "nhi"}},
 	{"connector/builtin", []string{"connector/...", "nhi"}},
 	{"connector/connectortest", []string{"connector", "setting", "nhi"}},
 	{"connector/postgres", []string{"connector", "setting", "nhi", "pgurl"}},
 	{"connector/vault", []string{"connector", "setting", "nhi", "vaulthttp"}},
 	{"connector/*/...", []string{"durable", "connector", "setting", "nhi", "."}}, // "." is its own folder
-	{"lifecycle", []string{"failpoint", "policy", "signature", "workload/...", "ledger", "connector", "setting", "nhi"}},
-	{"provider", []string{"lifecycle", "policy", "signature", "workload/...", "ledger/...", "connector/...", "setting", "nhi"}},
+	{"lifecycle", []string{"failpoint", "policy", "signature", "workload/...", "channel", "ledger", "connector", "setting", "nhi"}},
+	{"provider", []string{"lifecycle", "policy", "signature", "workload/...", "channel/...", "ledger/...", "connector/...", "setting", "nhi"}},
 	{"cli/...", []string{"durable", "witness", "lifecycle", "policy", "signature", "workload/...", "ledger/...", "connector/...", "setting", "nhi", "."}},
 	{"testserver/...", []string{"nhi", "."}},
 	{"demo/...", []string{"..."}},
@@ -147,7 +150,7 @@ func allows(allowed, pkg, inner string) bool {
 	}
 	if allowed == "." { // connector/ssh/krl belongs to connector/ssh
 		own := strings.Split(pkg, "/")
-		if own[0] == "connector" {
+		if own[0] == "connector" || own[0] == "channel" {
 			return len(own) > 1 && matches(strings.Join(own[:2], "/")+"/...", inner)
 		}
 		return matches(own[0]+"/...", inner)
@@ -202,6 +205,16 @@ func TestImportRulesRefuse(t *testing.T) {
 		{"internal/connector/ssh/krl", in("connector/ssh"), false},
 		{"internal/connector/ssh", in("ledger"), true},
 		{"internal/connector/builtin", in("connector/ssh"), false},
+		{"internal/channel", in("policy"), true},
+		{"internal/channel", in("lifecycle"), true},
+		{"internal/channel/hcp", in("channel"), false},
+		{"internal/channel/hcp", in("workload/discovery"), false},
+		{"internal/channel/hcp", in("ledger"), true},
+		{"internal/channel/hcp", in("policy"), true},
+		{"internal/channel/hcp", in("channel/other"), true},
+		{"internal/channel/hcp", "github.com/hashicorp/terraform-plugin-framework/diag", true},
+		{"internal/lifecycle", in("channel"), false},
+		{"internal/lifecycle", in("channel/hcp"), true},
 		{"internal/lifecycle", in("connector/ssh"), true},
 		{"internal/lifecycle", in("ledger/local"), true},
 		{"internal/lifecycle", in("provider"), true},

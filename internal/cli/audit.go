@@ -138,7 +138,7 @@ func (v *audit) approvalChain(ctx context.Context, chain ledger.Chain, subject s
 		case ledger.DecisionBody:
 			v.decisions++
 			err = v.decision(chain, entry, body.SignedDecision, nhi.ApprovalID(subject))
-		case ledger.WithdrawalBody, ledger.ObservationBody:
+		case ledger.WithdrawalBody, ledger.ObservationBody, ledger.ConfirmationBody:
 		default:
 			v.misplaced(chain, entry)
 		}

@@ -111,15 +111,25 @@ func (v *audit) backed(ctx context.Context, a activation, id nhi.ApprovalID, use
 	case err != nil:
 		v.fault(a.chain.Name, a.at, "%s", err)
 	case verdict.Status == policy.StatusApproved:
+		v.confirmed(a, approval, verdict)
 		v.counted(a, verdict, used)
 	case verdict.HeldBack(): // by the time of its entry, or by a proof that is not on record
 		v.note(a.chain.Name, a.at, "it was approved, and the record does not show that nothing held it back: %s", strings.Join(verdict.Held, "; "))
+		v.confirmed(a, approval, verdict)
 		v.counted(a, verdict, used)
 	case !v.covered(ctx, a, document, approval, verdict):
 		v.fault(a.chain.Name, a.at, "activation %d was not approved when it was begun (%s): %s",
 			a.use.Activation, verdict.Status, strings.Join(verdict.Reasons, "; "))
 	}
 	return nil
+}
+
+// confirmed notes that an activation rests on a run that somebody confirmed:
+// what the record tells of that, only the service can prove.
+func (v *audit) confirmed(a activation, approval ledger.Chain, verdict policy.Verdict) {
+	if told, _ := lifecycle.RecordedConfirmation(approval, a.wish.Request); verdict.ConfirmedBy != "" {
+		v.note(a.chain.Name, a.at, "it rests on the confirmation of run %s by %s, which is the testimony of the runner: see %s", told.Run, told.Person, told.URL)
+	}
 }
 
 // counted notes a use of an approval, which serves one activation unless it
@@ -199,5 +209,10 @@ func (v *audit) evaluateAt(ctx context.Context, document *policy.Document, chain
 			input.Decisions = append(input.Decisions, body.SignedDecision)
 		}
 	}
+	verdict := document.Evaluate(input)
+	if verdict.Status == policy.StatusApproved || verdict.HeldBack() {
+		return verdict, nil
+	}
+	_, input.Confirmed = lifecycle.RecordedConfirmation(chain, nhi.DigestOf(text))
 	return document.Evaluate(input), nil
 }

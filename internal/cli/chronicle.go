@@ -209,6 +209,8 @@ func says(body ledger.Body) string {
 		return "request " + b.Request.Short() + " taken back: nobody asks for it any more"
 	case ledger.ObservationBody:
 		return saysObservation(b)
+	case ledger.ConfirmationBody:
+		return saysConfirmation(b)
 	case ledger.IntentBody:
 		return saysIntent(b)
 	case ledger.EffectBody:
@@ -262,6 +264,12 @@ func saysObservation(b ledger.ObservationBody) string {
 		parts = append(parts, fmt.Sprintf("%s is the account %q with %s", key, seen.Principal, count(len(seen.Privileges), "privilege")))
 	}
 	return "observed what is to be taken over: " + strings.Join(parts, "; ") + " (" + b.Request.Short() + ")"
+}
+
+// saysConfirmation tells of a yes that nobody signed, and where it can be seen.
+func saysConfirmation(b ledger.ConfirmationBody) string {
+	return fmt.Sprintf("%s (%s on %s) confirmed the run that asked for %s, %s: %s", b.Person, b.Account.Name, b.Account.Host,
+		b.Request.Short(), nhi.FormatTime(b.At), b.URL)
 }
 
 // saysVerification tells what each target answered.

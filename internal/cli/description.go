@@ -223,7 +223,11 @@ func (p petition) describeDecision(out *page) {
 			out.line("  Rule %q decides %s: no approval is needed.", need.Rule, joined(need.Targets))
 			continue
 		}
-		out.line("  Rule %q decides %s: it needs %d of group %s.", need.Rule, joined(need.Targets), need.Want, need.Group)
+		or := ""
+		if need.RunConfirmation {
+			or = " Confirming the run that applies counts as one."
+		}
+		out.line("  Rule %q decides %s: it needs %d of group %s.%s", need.Rule, joined(need.Targets), need.Want, need.Group, or)
 	}
 	if len(verdict.ApprovedBy) > 0 {
 		out.marked("✓", green, "approved by %s", joined(verdict.ApprovedBy))

@@ -53,13 +53,15 @@ type needRow struct {
 	Have       []string `json:"have"`
 	Targets    []string `json:"targets"`
 	NoApproval bool     `json:"no_approval"`
+	// RunConfirmation says that confirming the run that applies counts as one.
+	RunConfirmation bool `json:"run_confirmation,omitempty"`
 }
 
 func needRows(needs []policy.Need) []needRow {
 	rows := make([]needRow, 0, len(needs))
 	for _, need := range needs {
 		have := append([]string{}, need.Have...)
-		rows = append(rows, needRow{need.Rule, need.Group, need.Want, have, need.Targets, need.NoApproval})
+		rows = append(rows, needRow{need.Rule, need.Group, need.Want, have, need.Targets, need.NoApproval, need.RunConfirmation})
 	}
 	return rows
 }

@@ -107,7 +107,11 @@ func progress(needs []policy.Need) string {
 			parts = append(parts, "none needed")
 			continue
 		}
-		parts = append(parts, fmt.Sprintf("%d/%d %s", len(need.Have), need.Want, need.Group))
+		or := ""
+		if need.RunConfirmation && len(need.Have) < need.Want {
+			or = " (or a confirmed run)"
+		}
+		parts = append(parts, fmt.Sprintf("%d/%d %s%s", len(need.Have), need.Want, need.Group, or))
 	}
 	return strings.Join(parts, ", ")
 }

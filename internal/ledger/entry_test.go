@@ -69,6 +69,11 @@ func samples(t testing.TB) map[string]ledger.Body {
 			Principal: "svc_orders", ID: "16385", Owner: "ana@example.com", Privileges: []string{"role orders_rw", "LOGIN"}, LastUsed: noon,
 		}}},
 		ledger.HolderBody{Holder: "ffeeddccbbaa99887766554433221100", Activation: 2},
+		ledger.ConfirmationBody{Request: digest, Channel: "hcp_terraform", Person: "ana@example.com",
+			Account: ledger.Account{Host: "app.terraform.io", ID: "user-V3R563qtJNcExAkN", Name: "ana"}, Run: "run-X3n1AUXNGWbfECsJ",
+			URL: "https://app.terraform.io/app/acme/workspaces/etl/runs/run-X3n1AUXNGWbfECsJ", At: noon, Unproven: "who pushed is not told",
+			Others:        []ledger.Involved{{Account: ledger.Account{Host: "github.com", ID: "rae", Name: "rae"}, Role: "pushed the commit", Sole: true}},
+			PolicyVersion: 7, PolicyDigest: digest},
 		ledger.EmergencyBody{Text: "nhi emergency 1\n", Signatures: "-----BEGIN SSH SIGNATURE-----\n", Root: digest},
 		ledger.IntentBody{
 			Verb: ledger.VerbActivate, Activation: 3, Request: digest, Text: "nhi request 1\n", Reason: "approved", StartedAt: noon,

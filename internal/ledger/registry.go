@@ -32,6 +32,7 @@ var bodiesByType = map[string]func(json.RawMessage) (Body, error){
 	ObservationBody{}.Type():  decodeAs[ObservationBody],
 	HolderBody{}.Type():       decodeAs[HolderBody],
 	EmergencyBody{}.Type():    decodeAs[EmergencyBody],
+	ConfirmationBody{}.Type(): decodeAs[ConfirmationBody],
 }
 
 // Types returns the names of all types of entry that this release knows, sorted.
@@ -86,6 +87,8 @@ func normalBody(body Body) (Body, bool) {
 		return LiftBody{Reason: words(b.Reason), By: words(b.By)}, true
 	case ObservationBody:
 		return normalObservation(b), true
+	case ConfirmationBody:
+		return normalConfirmation(b), true
 	case PolicyBody, RequestBody, DecisionBody, UseBody, WithdrawalBody, HolderBody, EmergencyBody:
 		return b, true
 	default:

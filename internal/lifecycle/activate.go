@@ -54,7 +54,11 @@ func (e *Engine) Activate(ctx context.Context, ask Ask, known Record) (Record, e
 	if err := standing.follows(known.Heads, known.Base); err != nil {
 		return op.record, err
 	}
+	e.listen(ctx, &standing, request, ask.Text, op.record, &ask.Trigger)
 	if err := e.recordDecisions(ctx, &standing, request.Approval); err != nil {
+		return op.record, err
+	}
+	if err := e.recordConfirmation(ctx, &standing); err != nil {
 		return op.record, err
 	}
 	op.relies(standing.Heads)

@@ -53,7 +53,8 @@ func TaintedBy(document *policy.Document, record Record, approval ledger.Chain, 
 		if err != nil || len(found) == 0 {
 			continue
 		}
-		verdict := document.Evaluate(policy.Input{Request: request, Text: text, Asked: askedIn(approval, text),
+		_, confirmed := RecordedConfirmation(approval, nhi.DigestOf(text))
+		verdict := document.Evaluate(policy.Input{Confirmed: confirmed, Request: request, Text: text, Asked: askedIn(approval, text),
 			Decisions: decisionsIn(approval), HashAt: approval.HashAt, Now: record.StartedAt, Keys: keys, Suppose: true})
 		if verdict.Status != policy.StatusApproved && !verdict.HeldBack() {
 			all = append(all, found...)

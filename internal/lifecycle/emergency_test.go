@@ -405,6 +405,28 @@ func TestEmergencyEndsOffline(t *testing.T) {
 	wantError(t, err, nhi.ErrInvalid)
 }
 
+// Ended while the ledger can be read and not written: the removal has seen how
+// far the record went, and the emergency is not in there yet. It ends that
+// emergency all the same, and no other.
+func TestEmergencyEndsOnAFullDisk(t *testing.T) {
+	t.Parallel()
+	b := newBreakGlass(t)
+	signed, _ := b.granted()
+	emergency, err := nhi.ParseEmergency(signed.Text)
+	must(t, err)
+	// The grant's chain is known, and holds something.
+	b.record(ledger.GrantChain(emergency.Grant), ledger.HolderBody{Holder: "x", Activation: 1})
+	removal, err := b.run(&life{full: true}).RevokeEmergency(t.Context(), signed.Text, "the incident is over")
+	must(t, err)
+	if removal.Away == nil {
+		t.Error("the ledger is full, and the removal does not say so")
+	}
+	b.wantHoldings()
+	b.recorded()
+	wantPhase(t, b.foldOf(signed), PhaseRevoked)
+}
+
+
 // With the ledger there, it is asked and recorded at once.
 func TestEmergencyWithTheLedger(t *testing.T) {
 	t.Parallel()

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/channel"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/ledger"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/workload/source"
@@ -36,6 +37,9 @@ type Config struct {
 	// Clock is set right by the ledger's time, where it is not nil: it is for
 	// the systems that have no clock of their own.
 	Clock *Clock
+	// Channels are the services on which people can say yes to what is being
+	// applied.
+	Channels []*channel.Open
 	// Alive says whether whoever started this run is still there. It is asked
 	// right before each entry and each effect; nil for always.
 	Alive func() bool

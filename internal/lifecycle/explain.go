@@ -19,5 +19,7 @@ func (s *Standing) Input(request nhi.Request, text string) policy.Input {
 		Runner:    s.runner,
 		Self:      s.self,
 		Keys:      s.keys,
+		Confirmed: s.confirmed(text),
+		Hosts:     s.hosts,
 	}
 }

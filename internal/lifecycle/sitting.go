@@ -120,7 +120,7 @@ func (s *Sitting) over(ctx context.Context, request nhi.Request, text string, ch
 	if err != nil {
 		return Standing{}, err
 	}
-	standing := Standing{Policy: s.signed.document, Identity: identity, Now: now, approval: chain.Name, trust: s.trust,
+	standing := Standing{Policy: s.signed.document, Identity: identity, Now: now, approval: chain.Name, trust: s.trust, hosts: s.engine.Hosts(),
 		chains: map[string]ledger.Chain{}, Heads: map[string]nhi.Head{}}
 	for _, relied := range []ledger.Chain{s.trust.chain, s.policies, chain, identities} {
 		standing.chains[relied.Name], standing.Heads[relied.Name] = relied, relied.Head()

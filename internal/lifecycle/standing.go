@@ -48,6 +48,11 @@ type Standing struct {
 	// issuers of tokens on record.
 	runner, self policy.RunnerProof
 	keys         map[string]policy.IssuerKeys
+	// Unheard says why the confirmation of the run that applies is nobody's yes;
+	// empty where it is, or where nobody was asked for it.
+	Unheard []string
+	heard   *heard   // in this run
+	hosts   []string // on which a run could be confirmed
 }
 
 // RestoredAt is when the ledger was restored from a back-up; zero where it never
@@ -126,6 +131,7 @@ func (e *Engine) judge(s *Standing, request nhi.Request, text string, record Rec
 	}
 	digest := nhi.DigestOf(text)
 	s.observed(e.Systems, request, digest)
+	s.usedByConfirmation(digest, record)
 	if s.Status == policy.StatusApproved {
 		s.left(request, digest, record, trigger)
 	}
@@ -217,7 +223,7 @@ func (s Standing) denied(id nhi.ApprovalID) error {
 	if s.Status == Spent {
 		return fmt.Errorf("%s: %w", id, nhi.ErrSpent)
 	}
-	reasons := slices.Clone(s.Verdict.Reasons)
+	reasons := slices.Concat(s.Verdict.Reasons, s.Unheard)
 	for _, denial := range s.Verdict.Denials {
 		reasons = append(reasons, denial.Reason)
 	}

@@ -40,6 +40,7 @@ type life struct {
 	writes, loseAfter int
 	answerLost        bool
 	down              bool // the ledger is away
+	full              bool // the ledger can be read and not written
 	forget, forgot    bool // the answer to this step is lost, or was
 	deaf              int  // so many reads fail from now on
 	// before and after are called around every step, without a lock held.
@@ -106,6 +107,9 @@ func (s *runStore) away() error {
 func (s *runStore) Create(ctx context.Context, key string, value []byte) error {
 	if err := s.away(); err != nil {
 		return err
+	}
+	if s.life.full {
+		return errors.New("no space left on device")
 	}
 	kind := "?"
 	if entry, err := ledger.DecodeEntry(value); err == nil {

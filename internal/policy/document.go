@@ -61,6 +61,8 @@ type Approver struct {
 	Name   string
 	Keys   []string // canonical, see signature.Key
 	Groups []string
+	// Accounts are the person's on services where a yes can be given too.
+	Accounts []Account
 	// Compromised are keys that were this person's, and that somebody else may
 	// have: nothing that they signed counts, whenever that was.
 	Compromised []Compromised
@@ -110,6 +112,9 @@ type Rule struct {
 type Quorum struct {
 	Group string
 	Count int
+	// RunConfirmation says that one of them may say yes by confirming the run
+	// that applies, instead of signing.
+	RunConfirmation bool `json:",omitempty"`
 }
 
 // Person returns the approver whom key belongs to. A certificate, or a key

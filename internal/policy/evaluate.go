@@ -18,6 +18,10 @@ type evaluation struct {
 	ruling   Ruling
 	askers   map[string]bool // proven persons who asked
 	unproven bool            // somebody asked without proof, or nobody did
+	// barred says why persons behind the run that was confirmed never count, and
+	// confirming is whose yes the confirmation is.
+	barred     map[string]string
+	confirming string
 }
 
 func (e *evaluation) reason(format string, args ...any) {
@@ -49,6 +53,7 @@ func (d *Document) evaluate(in Input) *evaluation {
 	e := &evaluation{document: d, in: in, askers: map[string]bool{}}
 	e.policy()
 	e.requesters()
+	e.confirm()
 	e.holdBack()
 	e.tally(e.readBallots())
 	return e
@@ -66,7 +71,13 @@ func (e *evaluation) policy() {
 	if text, err := e.in.Request.Text(); err != nil || text != e.in.Text {
 		ruling.deny("", FieldRequest, "the text is not that of the request")
 	}
-	e.ruling, e.verdict.Denials, e.verdict.Findings = ruling, ruling.Denials, ruling.Findings
+	e.verdict.Denials, e.verdict.Findings = ruling.Denials, ruling.Findings
+	e.needs(ruling)
+}
+
+// needs takes over what a ruling asks for, before anybody decided.
+func (e *evaluation) needs(ruling Ruling) {
+	e.ruling = ruling
 	e.verdict.NoApproval = len(ruling.Requirements) > 0
 	for _, requirement := range ruling.Requirements {
 		e.verdict.Needs = append(e.verdict.Needs, Need{Requirement: requirement, Want: requirement.Count})

@@ -101,7 +101,7 @@ func (n Need) progress() string {
 		}
 		have += separator + name
 	}
-	return fmt.Sprintf("needs %d of %s%s, %s (rule %q)", n.Want, n.Group, with, have, n.Rule)
+	return fmt.Sprintf("needs %d of %s%s, %s (rule %q%s)", n.Want, n.Group, with, have, n.Rule, n.orConfirm())
 }
 
 // explainTarget walks the rules once more, as deciding does, and says why each

@@ -12,7 +12,7 @@ import (
 func TestPublishedPolicies(t *testing.T) {
 	t.Parallel()
 	ran := 0
-	for _, folder := range []string{"policy", "policy-writing", "break-glass", "proof"} {
+	for _, folder := range []string{"policy", "policy-writing", "break-glass", "proof", "hcp-terraform"} {
 		dir := filepath.Join("..", "..", "examples", folder)
 		source, err := os.ReadFile(filepath.Join(dir, "policy.hcl"))
 		if err != nil {

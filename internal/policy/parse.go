@@ -99,19 +99,19 @@ func (r *reader) once(taken map[string]bool, at hcl.Range, what, name string) {
 
 func (r *reader) approvers(body *hclsyntax.Body, issuers []Issuer) []Approver {
 	var approvers []Approver
-	names, owners := map[string]bool{}, map[string]string{}
+	names, owners, holders := map[string]bool{}, map[string]string{}, map[string]string{}
 	for _, block := range r.blocks(body, "approver", maxApprovers) {
 		name, at := block.Labels[0], block.TypeRange
 		r.check(at, fmt.Sprintf("approver %.60q", name), checkPerson(name))
 		r.once(names, at, "approver", name)
-		r.shape(block.Body, []string{"keys", "groups"}, map[string]int{"compromised": 1, "workload": 1})
+		r.shape(block.Body, []string{"keys", "groups"}, map[string]int{"compromised": 1, "workload": 1, "account": 1})
 		approver := Approver{Name: name, Keys: r.keys(block.Body, name, owners), Compromised: r.compromised(block.Body, name, owners),
 			Workloads: r.workloads(block.Body, issuers)}
 		groups, at := r.list(block.Body, "groups", false)
 		for _, group := range groups {
 			r.check(at, "groups", nhi.CheckName(group))
 		}
-		approver.Groups = groups
+		approver.Groups, approver.Accounts = groups, r.accounts(block.Body, name, holders)
 		if len(groups) > 0 && len(approver.Keys) == 0 && len(approver.Compromised) == 0 {
 			r.fail(at, "approver %.60q is in groups and has no key: a workload proves who asks, and signs no decision", name)
 		}

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"math/big"
+	"slices"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -78,6 +79,9 @@ func (r *reader) demands(block *hclsyntax.Block, rule *Rule, p people) {
 	rule.Reviews = r.reviews(body, p.members)
 	if rule.NoApproval && (rule.Distinct || rule.HardwareKeys) {
 		r.fail(block.TypeRange, "rule %.60q asks nobody, so distinct_persons and hardware_keys say nothing", rule.Name)
+	}
+	if rule.HardwareKeys && slices.ContainsFunc(rule.Quorums, func(q Quorum) bool { return q.RunConfirmation }) {
+		r.fail(block.TypeRange, "rule %.60q wants hardware keys, and a run is confirmed without one: leave run_confirmation out", rule.Name)
 	}
 	r.feasible(block, *rule, p)
 }

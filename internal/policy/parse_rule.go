@@ -71,10 +71,11 @@ func (r *reader) quorums(body *hclsyntax.Body, members map[string]int) []Quorum 
 	for _, block := range r.blocks(body, "quorum", maxQuorums) {
 		at := block.TypeRange
 		quorum := Quorum{Group: block.Labels[0]}
-		r.shape(block.Body, []string{"count"}, nil)
+		r.shape(block.Body, []string{"count", "run_confirmation"}, nil)
 		quorum.Count = r.number(block.Body, "count", maxCount)
 		r.check(at, "quorum", nhi.CheckName(quorum.Group))
 		r.once(taken, at, "quorum", quorum.Group)
+		quorum.RunConfirmation = r.flag(block.Body, "run_confirmation")
 		if quorum.Count > members[quorum.Group] {
 			r.fail(at, "quorum %q can never be met: %d are needed, and the group has %d",
 				quorum.Group, quorum.Count, members[quorum.Group])

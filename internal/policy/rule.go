@@ -120,7 +120,7 @@ func (r *Ruling) require(rule Rule, target string) {
 	}
 	for _, quorum := range rule.Quorums {
 		r.addRequirement(Requirement{Rule: rule.Name, Group: quorum.Group, Count: quorum.Count,
-			Hardware: rule.HardwareKeys, Distinct: rule.Distinct}, target)
+			Hardware: rule.HardwareKeys, Distinct: rule.Distinct, RunConfirmation: quorum.RunConfirmation}, target)
 	}
 }
 
@@ -172,6 +172,7 @@ func (d *Document) Warnings() []string {
 				warnings = append(warnings, fmt.Sprintf("rule %q names system %q, which no environment of the policy declares", rule.Name, name))
 			}
 		}
+		warnings = append(warnings, d.unconfirmable(rule)...)
 	}
 	return warnings
 }

@@ -14,6 +14,7 @@ type stand struct {
 	yes       *ballot // the latest yes, later than every no
 	firm      *ballot // the latest such yes by a hardware key
 	withdrawn *ballot // the latest yes, where withdrawals took it away
+	confirmed bool    // the yes is the confirmation of the run, and no signature
 }
 
 // standOf weighs all that one person signed. It does not depend on the order
@@ -49,6 +50,7 @@ func (e *evaluation) tally(ballots map[string][]ballot) {
 	denied := false
 	for _, person := range e.document.Approvers {
 		s := standOf(person, ballots[person.Name])
+		e.confirmed(&s, ballots[person.Name])
 		switch {
 		case s.deny != nil:
 			denied = e.denial(s) || denied
@@ -58,11 +60,15 @@ func (e *evaluation) tally(ballots map[string][]ballot) {
 		case s.yes == nil: // has not decided
 		case e.askers[person.Name]:
 			e.reason("%s asked for this access and approved it too, and nobody's yes counts for what they ask for", person.Name)
+		case e.barred[person.Name] != "":
+			e.reason("%s %s and approved it too, and nobody's yes counts for what they ask for", person.Name, e.barred[person.Name])
 		case s.yes.lapsed(e.in.Now):
 			e.reason("the approval by %s lapsed %s", person.Name, nhi.FormatTime(s.yes.ActivateBefore))
 			lapsed = append(lapsed, s)
 		case !e.asks(person):
 			e.reason("%s approved, and is in no group that the deciding rules ask", person.Name)
+		case s.confirmed && !e.counts(&s):
+			e.reason("%s confirmed the run, and what they are asked for takes a signature", person.Name)
 		case !e.counts(&s):
 			e.reason("%s approved without a hardware key, and what they are asked for takes one", person.Name)
 		default:
@@ -71,6 +77,9 @@ func (e *evaluation) tally(ballots map[string][]ballot) {
 	}
 	e.count(counted)
 	e.verdict.Status = e.status(denied, counted, lapsed, withdrawn)
+	if e.verdict.Status == StatusPending {
+		e.verdict.Confirmers = e.confirmers(counted, ballots)
+	}
 	e.missing()
 }
 
@@ -97,6 +106,9 @@ func (n Need) asks(person Approver) bool {
 func (e *evaluation) count(counted []stand) {
 	for n, s := range counted {
 		e.verdict.ApprovedBy = append(e.verdict.ApprovedBy, s.person.Name)
+		if s.confirmed {
+			e.verdict.ConfirmedBy = s.person.Name
+		}
 		e.verdict.ActivateBefore = nhi.Earliest(e.verdict.ActivateBefore, s.yes.ActivateBefore)
 		e.verdict.NotAfter = nhi.Earliest(e.verdict.NotAfter, s.yes.NotAfter)
 		if n == 0 || s.yes.seen < e.verdict.Seen {
@@ -159,7 +171,9 @@ func (e *evaluation) counts(s *stand) bool {
 }
 
 // counts says whether a person who said yes counts for a need.
-func (n Need) counts(s stand) bool { return n.asks(s.person) && (!n.Hardware || s.firm != nil) }
+func (n Need) counts(s stand) bool {
+	return n.asks(s.person) && (!n.Hardware || s.firm != nil) && (!s.confirmed || n.RunConfirmation)
+}
 
 // missing tells of each need that is not met, and of one that can never be.
 func (e *evaluation) missing() {
@@ -183,6 +197,6 @@ func (e *evaluation) missing() {
 func (e *evaluation) able() [][]int {
 	persons := e.document.Approvers
 	return assign(e.verdict.Needs, len(persons), func(need, person int) bool {
-		return e.verdict.Needs[need].asks(persons[person]) && !e.askers[persons[person].Name]
+		return e.verdict.Needs[need].asks(persons[person]) && !e.askers[persons[person].Name] && e.barred[persons[person].Name] == ""
 	})
 }

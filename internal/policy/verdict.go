@@ -40,6 +40,8 @@ type Requirement struct {
 	NoApproval bool
 	Hardware   bool // only what a hardware key signed counts
 	Distinct   bool // nobody counts for two requirements of this rule
+	// RunConfirmation says that confirming the run that applies counts as one.
+	RunConfirmation bool
 }
 
 // Ruling is what a policy says about a request before anybody decided.
@@ -111,6 +113,11 @@ type Input struct {
 	// run's testimony, and tokens whose keys are not known. Such a request is
 	// held back and never approved. It is for audits of what was begun long ago.
 	Suppose bool
+	// Confirmed is the confirmation of the run that applies now; nil where there
+	// is none. It is never read from a record.
+	Confirmed *Confirmed
+	// Hosts are the services on which the run could be confirmed.
+	Hosts []string
 }
 
 // Status is where an approval stands.
@@ -141,7 +148,15 @@ func (n Need) String() string {
 	if n.Hardware {
 		with = " with hardware keys"
 	}
-	return fmt.Sprintf("%d of %s%s (rule %q)", n.Want, n.Group, with, n.Rule)
+	return fmt.Sprintf("%d of %s%s (rule %q%s)", n.Want, n.Group, with, n.Rule, n.orConfirm())
+}
+
+// orConfirm says that confirming the run is a way to say yes too.
+func (n Need) orConfirm() string {
+	if !n.RunConfirmation {
+		return ""
+	}
+	return "; confirming the run counts as one"
 }
 
 // Verdict is what policy and people together say about a request at one time.
@@ -153,6 +168,12 @@ type Verdict struct {
 	Requester  string   // the proven person who asked last; "" where any request is unproven
 	ProvenBy   string   // by what the requester is proven, see ProvenBySSH; "" where not
 	ApprovedBy []string // persons counted, sorted
+	// ConfirmedBy is the person whose yes is the confirmation of the run; empty
+	// where nobody's is, and where that person has signed too.
+	ConfirmedBy string
+	// Confirmers are the persons of whom one could give all that is missing by
+	// confirming the run.
+	Confirmers []string
 	// Reasons are sentences for people: why it is not approved, and why a
 	// decision does not count.
 	Reasons []string

@@ -41,6 +41,9 @@ type approvalModel struct {
 const (
 	standingOpen    = "open"    // pending, until it is approved
 	standingAssured = "assured" // active at once, or the run fails
+	// standingApproved is what an apply makes of a ticket that its plan left open,
+	// because the confirmation of the run was the yes that was missing.
+	standingApproved = "approved"
 )
 
 // ticketTypes are the attributes of a ticket: what a grant must know of its
@@ -56,6 +59,9 @@ type ticket struct {
 	Identity nhi.IdentityStatus // empty while it is not known
 	Standing string
 	Known    bool // request and text are known
+	// May says, in a plan, that only apply knows whether the request is approved:
+	// the confirmation of the run may be what is missing. It ends with the apply.
+	May bool
 }
 
 // object writes a ticket; what is not known yet is unknown.
@@ -66,6 +72,9 @@ func (t ticket) object() types.Object {
 	}
 	if t.Known {
 		values["request"], values["text"] = types.StringValue(string(t.Request)), types.StringValue(t.Text)
+	}
+	if t.May {
+		values["standing"] = types.StringUnknown()
 	}
 	if t.Identity != "" {
 		values["identity_status"] = types.StringValue(string(t.Identity))
@@ -83,11 +92,18 @@ func ticketOf(object types.Object) ticket {
 	t.Known = !request.IsUnknown() && !text.IsUnknown() && !text.IsNull()
 	t.Request, t.Text = nhi.Digest(request.ValueString()), text.ValueString()
 	t.Identity = nhi.IdentityStatus(textAt(object, "identity_status").ValueString())
-	if textAt(object, "standing").ValueString() == standingAssured {
-		t.Standing = standingAssured
+	standing := textAt(object, "standing")
+	t.May = t.Known && standing.IsUnknown()
+	if word := standing.ValueString(); word == standingAssured || word == standingApproved {
+		t.Standing = word
 	}
 	return t
 }
+
+// open says whether only apply tells if the request is approved: in the plan,
+// where it is not known yet, and in the final plan of that same apply, in which
+// the approval has just told.
+func (t ticket) open() bool { return t.May || t.Known && t.Standing == standingApproved }
 
 // accesses reads the access map against the kinds: every field checked and
 // written out. Errors point at attributes. known is false while any part is

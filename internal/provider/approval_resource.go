@@ -100,7 +100,15 @@ func (r *approvalResource) ask(ctx context.Context, plan, state *approvalModel, 
 		failure(diags, path.Root("access"), "Request not evaluated", err)
 		return
 	}
-	assured := ticketOf(plan.Ticket).Standing == standingAssured
+	asked := standing
+	planned := ticketOf(plan.Ticket)
+	assured := planned.Standing == standingAssured
+	if assured || planned.May {
+		if standing, err = r.session.engine.StandingHere(ctx, built.text); err != nil {
+			failure(diags, path.Root("access"), "Request not evaluated", err)
+			return
+		}
+	}
 	if assured && !standing.Approved() && standing.Status != lifecycle.Spent {
 		failure(diags, path.Root("on_pending"), "Not approved",
 			fmt.Errorf("%s is recorded and %s: %s: %w", plan.ID.ValueString(), standing.Status, joinReasons(standing), nhi.ErrNotApproved))
@@ -111,7 +119,10 @@ func (r *approvalResource) ask(ctx context.Context, plan, state *approvalModel, 
 			fmt.Errorf("the plan rested on the request %s, which is not in force any more: %w", nhi.Digest(covered).Short(), nhi.ErrNotApproved))
 		return
 	}
-	r.fill(plan, built, standing, diags)
+	r.fill(plan, built, asked, diags)
+	if planned.May && !diags.HasError() {
+		r.heard(plan, asked, standing, diags)
+	}
 }
 
 func joinReasons(standing lifecycle.Standing) string {
@@ -149,9 +160,13 @@ func (r *approvalResource) fill(plan *approvalModel, built built, standing lifec
 			"What the policy asks for now is not what the plan showed. Plan again.")
 		return
 	}
+	if plan.Findings.IsUnknown() && !plan.Status.IsUnknown() {
+		_, findings := shownStatus(standing)
+		plan.Findings = list(findings)
+	}
 	t := ticketOf(plan.Ticket)
 	t.Text, t.Request, t.Known = built.text, nhi.DigestOf(built.text), true
-	t.Identity = built.identityStatus
+	t.Identity, t.May = built.identityStatus, false
 	plan.Ticket = t.object()
 }
 
@@ -169,17 +184,7 @@ func (r *approvalResource) Read(ctx context.Context, req resource.ReadRequest, r
 		warning(&resp.Diagnostics, "Approval could not be evaluated", err)
 		return
 	}
-	status := standing.Status
-	findings := standing.Verdict.Reasons
-	switch status {
-	case lifecycle.Spent:
-		status, findings = policy.StatusApproved, standing.Why()
-	case policy.StatusApproved:
-		findings = nil
-	}
-	for _, denial := range standing.Verdict.Denials {
-		findings = append(findings, denial.Reason)
-	}
+	status, findings := shownStatus(standing)
 	state.Status = types.StringValue(string(status))
 	state.Findings = list(findings)
 	state.Required = list(standing.Verdict.Required())
@@ -188,6 +193,7 @@ func (r *approvalResource) Read(ctx context.Context, req resource.ReadRequest, r
 	var memory approvalMemory
 	recall(ctx, req.Private, &memory, &resp.Diagnostics)
 	r.recallTerms(ctx, state, standing, &memory)
+	memory.Confirmers = standing.Verdict.Confirmers
 	if standing.Status == lifecycle.Spent && memory.InForce == t.Text {
 		state.Findings = list(nil) // it was used for what is in force
 	}
@@ -217,6 +223,10 @@ func (r *approvalResource) Update(ctx context.Context, req resource.UpdateReques
 	r.session.applying(ctx, &resp.Diagnostics)
 	planned, held := ticketOf(plan.Ticket), ticketOf(state.Ticket)
 	ended := planned.Identity != "" && planned.Identity != nhi.IdentityActive
+	if !ended && planned.May && planned.Request == held.Request && plan.Justification.Equal(state.Justification) {
+		r.again(ctx, req, resp, plan, state)
+		return
+	}
 	asks := !ended && (!planned.Known || planned.Request != held.Request || !plan.Justification.Equal(state.Justification) || planned.Standing != held.Standing)
 	if asks {
 		var memory approvalMemory

@@ -77,7 +77,7 @@ func (r *approvalResource) Schema(_ context.Context, _ resource.SchemaRequest, r
 				Attributes: computedTexts(map[string]string{
 					"request": "The digest of the request.", "text": "The request text, as approvers sign it.",
 					"identity_status": "The status of the identity that grants follow.",
-					"standing":        "`open`: the grant waits for approval. `assured`: it is active at once, or the run fails.",
+					"standing":        "`open`: the grant waits for approval. `assured`: it is active at once, or the run fails. `approved`: the confirmation of the run was the missing approval; known after apply where it may be.",
 				}),
 			},
 		},

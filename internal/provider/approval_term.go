@@ -24,6 +24,9 @@ type approvalMemory struct {
 	InForce string `json:"in_force"`
 	// EndsAt is when it ends, for people.
 	EndsAt string `json:"ends_at"`
+	// Confirmers are the persons of whom one can give all that is missing by
+	// confirming a run.
+	Confirmers []string `json:"confirmers,omitempty"`
 }
 
 // term returns the number of the term that a configuration asks for: the first

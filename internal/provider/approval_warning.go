@@ -30,9 +30,14 @@ func (r *approvalResource) waiting(diags *diag.Diagnostics, request nhi.Request,
 		fmt.Fprintf(&text, "Once approved, each new value of the grant's trigger activates it, until %s.\n", nhi.FormatTime(request.ReusableUntil))
 	}
 	for _, need := range needs {
-		if !need.NoApproval {
-			fmt.Fprintf(&text, "Rule %q needs %d of group %s, and %s.\n", need.Rule, need.Want, need.Group, decided(need.Have))
+		if need.NoApproval {
+			continue
 		}
+		or := ""
+		if need.RunConfirmation {
+			or = " Confirming the run that applies counts as one."
+		}
+		fmt.Fprintf(&text, "Rule %q needs %d of group %s, and %s.%s\n", need.Rule, need.Want, need.Group, decided(need.Have), or)
 	}
 	for _, reason := range reasons {
 		fmt.Fprintf(&text, "Note: %s.\n", strings.TrimSuffix(reason, "."))

@@ -50,6 +50,9 @@ func (r *grantResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanR
 	}
 	if state == nil {
 		plan.created(t, request, r.session.engine.Systems)
+		if len(r.session.engine.Hosts()) > 0 && plan.Status.ValueString() == string(lifecycle.Pending) {
+			plan.Findings = types.ListUnknown(types.StringType) // see found
+		}
 		r.replacing(plan, &resp.Diagnostics)
 	} else {
 		plan.updated(*state, memory, t, request, r.session.engine.Systems)
@@ -88,6 +91,10 @@ func (m *grantModel) created(t ticket, request nhi.Request, systems *lifecycle.S
 	}
 	if t.Known && t.Standing == standingAssured && t.Identity == nhi.IdentityActive {
 		m.activating(request, systems)
+		return
+	}
+	if t.open() && t.Identity == nhi.IdentityActive {
+		m.attempting(request, systems)
 		return
 	}
 	m.rest(lifecycle.Pending)
@@ -129,6 +136,7 @@ func (m *grantModel) updated(state grantModel, memory grantMemory, t ticket, req
 	was := lifecycle.Status(state.Status.ValueString())
 	live := state.Active.ValueBool()
 	held := memory.inForce(state)
+	open := t.open() && (t.May || !same || ticketOf(state.Ticket).Standing != standingApproved) // told by this apply, and not by one before
 	*m = state
 	m.Ticket, m.Trigger = ticketWished, trigger
 	switch {
@@ -152,6 +160,10 @@ func (m *grantModel) updated(state grantModel, memory grantMemory, t ticket, req
 		m.activating(request, systems)
 	case was == lifecycle.Drifted:
 		m.repairing(state, held, systems)
+	case open && !live && (t.May || !same || was == lifecycle.Pending):
+		m.attempting(request, systems)
+	case open && live && was == lifecycle.Active && state.ActiveRequest.ValueString() != string(t.Request):
+		m.widening()
 	case !live && was != lifecycle.Revoked || !live && !same:
 		m.waiting(t, request, systems)
 	case live && was == lifecycle.Approved:

@@ -49,17 +49,21 @@ func (r *grantResource) Create(ctx context.Context, req resource.CreateRequest, 
 	}
 	plan.ID = types.StringValue(string(request.Approval))
 	memory := grantMemory{Record: lifecycle.Record{Grant: request.Approval}, Holder: newHolder()}
-	if plan.Status.ValueString() == string(lifecycle.Active) {
+	switch {
+	case plan.attempts():
+		r.attempt(ctx, t, &memory, &plan, nil, &resp.Diagnostics)
+	case plan.Status.ValueString() == string(lifecycle.Active):
 		r.activate(ctx, t, &memory, &plan, &resp.Diagnostics)
-		if resp.Diagnostics.HasError() {
-			return // nothing is in state, so the next apply tries again
-		}
-	} else {
+	default:
 		plan.Targets = targetsMap(wishedTargets(request, r.session.engine.Systems, lifecycle.Pending))
 		// The ledger may hold this grant as active: its accounts are remembered.
 		if seen, err := r.session.engine.Record(ctx, request.Approval); err == nil {
 			memory.Record = seen
 		}
+		r.found(ctx, t, &plan)
+	}
+	if resp.Diagnostics.HasError() {
+		return // nothing is in state, so the next apply tries again
 	}
 	memory.Rested = restedIn(plan)
 	remember(ctx, resp.Private, memory.sparing(), &resp.Diagnostics)
@@ -92,6 +96,13 @@ func (r *grantResource) requested(t ticket, diags *diag.Diagnostics) nhi.Request
 // activate puts the ticket's request in force and writes the outcome into the
 // plan.
 func (r *grantResource) activate(ctx context.Context, t ticket, memory *grantMemory, plan *grantModel, diags *diag.Diagnostics) {
+	if err := r.putInForce(ctx, t, memory, plan, diags); err != nil {
+		failure(diags, path.Root("ticket"), "Access not granted", err)
+	}
+}
+
+// putInForce is activate, with its error left to the caller.
+func (r *grantResource) putInForce(ctx context.Context, t ticket, memory *grantMemory, plan *grantModel, diags *diag.Diagnostics) error {
 	if memory.Holder == "" {
 		memory.Holder = newHolder() // imported, or from an earlier release
 	}
@@ -105,12 +116,12 @@ func (r *grantResource) activate(ctx context.Context, t ticket, memory *grantMem
 		}
 		plan.held(record, r.session.engine.Systems)
 		memory.Held = record.Holder == memory.Holder
-		return
+		return nil
 	}
 	if err == nil {
 		err = fmt.Errorf("another request is in force: %s: %w", record.Held.Short(), lifecycle.ErrOvertaken)
 	}
-	failure(diags, path.Root("ticket"), "Access not granted", err)
+	return err
 }
 
 // adopt makes what is in force this resource's, as the plan showed it.
@@ -141,6 +152,11 @@ func (r *grantResource) Update(ctx context.Context, req resource.UpdateRequest, 
 	}
 	r.session.applying(ctx, &resp.Diagnostics)
 	switch step(plan, state) {
+	case attempts:
+		r.requested(ticketOf(plan.Ticket), &resp.Diagnostics)
+		if !resp.Diagnostics.HasError() {
+			r.attempt(ctx, ticketOf(plan.Ticket), &memory, &plan, &state, &resp.Diagnostics)
+		}
 	case lifecycle.Activate:
 		r.requested(ticketOf(plan.Ticket), &resp.Diagnostics)
 		if !resp.Diagnostics.HasError() {
@@ -170,6 +186,8 @@ func (r *grantResource) Update(ctx context.Context, req resource.UpdateRequest, 
 func step(plan, state grantModel) lifecycle.Step {
 	planned, was := lifecycle.Status(plan.Status.ValueString()), lifecycle.Status(state.Status.ValueString())
 	switch {
+	case plan.attempts():
+		return attempts
 	case planned == lifecycle.Revoked && (was != lifecycle.Revoked || state.Active.ValueBool()):
 		return lifecycle.Revoke
 	case planned != lifecycle.Active:

@@ -6,6 +6,7 @@ import (
 	resource "github.com/hashicorp/terraform-plugin-framework/resource/schema"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/channel"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/ledger"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/setting"
@@ -35,7 +36,18 @@ func ledgerAttributes(kinds []ledger.Kind) map[string]provider.Attribute {
 	return attributes
 }
 
-// settingsBlock is the optional block of one kind, of systems and ledgers alike.
+// channelAttributes describes the approval channels in the provider block: one
+// optional block for each kind.
+func channelAttributes(kinds []channel.Kind) map[string]provider.Attribute {
+	attributes := map[string]provider.Attribute{}
+	for _, kind := range kinds {
+		attributes[kind.Name] = settingsBlock(kind.Description, kind.Settings)
+	}
+	return attributes
+}
+
+// settingsBlock is the optional block of one kind, of systems, ledgers and
+// approval channels alike.
 func settingsBlock(about string, settings []setting.Field) provider.SingleNestedAttribute {
 	fields := map[string]provider.Attribute{}
 	for _, field := range settings {

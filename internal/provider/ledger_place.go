@@ -69,6 +69,9 @@ func (p *Provider) ValidateConfig(ctx context.Context, req provider.ValidateConf
 	place := p.ledgerPlace(block)
 	place.report(&resp.Diagnostics)
 	checkSources(ctx, req, &resp.Diagnostics)
+	var approvals types.Object
+	resp.Diagnostics.Append(req.Config.GetAttribute(ctx, path.Root("approvals"), &approvals)...)
+	p.checkChannels(approvals, &resp.Diagnostics)
 }
 
 func (l ledgerPlace) report(diags *diag.Diagnostics) {

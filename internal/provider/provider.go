@@ -16,6 +16,8 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/channel"
+	channels "github.com/nhi-terraform/terraform-provider-nhi/internal/channel/builtin"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/connector/builtin"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/ledger"
@@ -39,6 +41,9 @@ type Options struct {
 	Kinds []connector.Kind
 	// Ledgers are the kinds of store; those that are built in where it is nil.
 	Ledgers []ledger.Kind
+	// Channels are the kinds of approval channel; those that are built in where
+	// it is nil.
+	Channels []channel.Kind
 	// Pins returns the trusted roots; lifecycle.Pins where it is nil.
 	Pins func() ([]nhi.Digest, error)
 	// SpoolDir is where records wait while the ledger is away; a folder of the
@@ -71,6 +76,9 @@ func New(version string, options Options) func() provider.Provider {
 	ledgers := options.Ledgers
 	if ledgers == nil {
 		ledgers = stores.All()
+	}
+	if options.Channels == nil {
+		options.Channels = channels.All()
 	}
 	return func() provider.Provider {
 		return &Provider{version: version, options: options, kinds: kinds, ledgers: ledgers, clock: clock}
@@ -122,6 +130,11 @@ func (p *Provider) Schema(_ context.Context, _ provider.SchemaRequest, resp *pro
 				Optional:            true,
 				MarkdownDescription: "Proves where Terraform runs. A scope that the policy binds to a runner gets nothing without.",
 				Attributes:          sourceAttributes(nil),
+			},
+			"approvals": schema.SingleNestedAttribute{
+				Optional:            true,
+				MarkdownDescription: "Where else a person's yes can come from, besides signed decisions. With one of these, plans show `status` as known after apply where this very run's confirmation may be the missing approval, and say whose yes will do.",
+				Attributes:          channelAttributes(p.options.Channels),
 			},
 			"read_only": schema.BoolAttribute{
 				Optional:            true,
@@ -180,6 +193,7 @@ type providerModel struct {
 	DecisionsDir types.String `tfsdk:"decisions_dir"`
 	Requester    types.Object `tfsdk:"requester"`
 	Runner       types.Object `tfsdk:"runner"`
+	Approvals    types.Object `tfsdk:"approvals"`
 	ReadOnly     types.Bool   `tfsdk:"read_only"`
 	Systems      types.Map    `tfsdk:"systems"`
 }

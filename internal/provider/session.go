@@ -71,6 +71,7 @@ func (p *Provider) Configure(ctx context.Context, req provider.ConfigureRequest,
 			DecisionsDir: model.DecisionsDir.ValueString(), SpoolDir: p.spoolDir(), Pins: pins,
 			Systems: systems, MachineTime: machine, Clock: p.clock, Alive: p.options.Alive,
 			Runner: sourceOf(model.Runner), Requester: sourceOf(model.Requester),
+			Channels: p.channels(model.Approvals, &resp.Diagnostics),
 		}),
 	}
 	s.warn(&resp.Diagnostics)

@@ -1,0 +1,2 @@
+nhi log | grep confirmed
+nhi verify
