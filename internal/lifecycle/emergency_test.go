@@ -426,7 +426,6 @@ func TestEmergencyEndsOnAFullDisk(t *testing.T) {
 	wantPhase(t, b.foldOf(signed), PhaseRevoked)
 }
 
-
 // With the ledger there, it is asked and recorded at once.
 func TestEmergencyWithTheLedger(t *testing.T) {
 	t.Parallel()
