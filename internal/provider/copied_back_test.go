@@ -64,7 +64,7 @@ func TestCase23CopiedBack(t *testing.T) {
 	if roles := l.roles(); len(roles) != 1 {
 		t.Fatalf("roles: %v", roles)
 	}
-	witness(1)
+	witness(1, "another entry") // at once, and ever after
 
 	// Copied back after the access was given up: within the time to activate,
 	// the approval serves again, and no longer than was signed.
