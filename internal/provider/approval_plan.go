@@ -57,7 +57,7 @@ func (r *approvalResource) ModifyPlan(ctx context.Context, req resource.ModifyPl
 		state, held = nil, nil
 	}
 	r.planComputed(&plan, state, held, b, memory, &resp.Diagnostics)
-	r.planRisks(plan, state, b, &resp.Diagnostics)
+	r.planRisks(plan, state, memory, b, &resp.Diagnostics)
 	if resp.Diagnostics.HasError() {
 		return
 	}

@@ -85,7 +85,7 @@ func (r *approvalResource) ask(ctx context.Context, plan, state *approvalModel, 
 		deny(diags, built.request, standing.Verdict.Denials)
 		return
 	}
-	if r.refuseRisks(*plan, state, built, diags); diags.HasError() {
+	if r.refuseRisks(*plan, state, memory, built, diags); diags.HasError() {
 		return
 	}
 	if err := r.recordRequest(ctx, built.text, plan.Justification.ValueString(), diags); err != nil {
@@ -227,16 +227,22 @@ func (r *approvalResource) Update(ctx context.Context, req resource.UpdateReques
 		r.again(ctx, req, resp, plan, state)
 		return
 	}
-	asks := !ended && (!planned.Known || planned.Request != held.Request || !plan.Justification.Equal(state.Justification) || planned.Standing != held.Standing)
-	if asks {
-		var memory approvalMemory
-		recall(ctx, req.Private, &memory, &resp.Diagnostics)
-		r.ask(ctx, &plan, &state, memory, &resp.Diagnostics)
-		memory.Due = false // the next term was asked for
+	var memory approvalMemory
+	recall(ctx, req.Private, &memory, &resp.Diagnostics)
+	if ended {
+		memory.unasked(plan, state)
 		remember(ctx, resp.Private, memory, &resp.Diagnostics)
+	}
+	asks := !ended && (memory.Rewritten || !planned.Known || planned.Request != held.Request || !plan.Justification.Equal(state.Justification) || planned.Standing != held.Standing)
+	if asks {
+		r.ask(ctx, &plan, &state, memory, &resp.Diagnostics)
 	}
 	if resp.Diagnostics.HasError() {
 		return
+	}
+	if asks {
+		memory.Due, memory.Raised, memory.Rewritten = false, false, false // all was asked for
+		remember(ctx, resp.Private, memory, &resp.Diagnostics)
 	}
 	settle(&plan, state)
 	resp.Diagnostics.Append(resp.State.Set(ctx, plan)...)

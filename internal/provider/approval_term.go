@@ -27,6 +27,16 @@ type approvalMemory struct {
 	// Confirmers are the persons of whom one can give all that is missing by
 	// confirming a run.
 	Confirmers []string `json:"confirmers,omitempty"`
+	// Raised and Rewritten say that renewal was raised, or the justification
+	// changed, while the identity had ended: it is asked for when that is back.
+	Raised    bool `json:"raised,omitempty"`
+	Rewritten bool `json:"rewritten,omitempty"`
+}
+
+// unasked notes what a change to an identity that has ended does not ask for.
+func (m *approvalMemory) unasked(plan, state approvalModel) {
+	m.Raised = m.Raised || plan.Renewal.ValueInt64() > state.Renewal.ValueInt64()
+	m.Rewritten = m.Rewritten || !plan.Justification.Equal(state.Justification)
 }
 
 // term returns the number of the term that a configuration asks for: the first
@@ -43,7 +53,7 @@ func term(plan approvalModel, state *approvalModel, held *ticket, memory approva
 	}
 	now := max(request.Term, memory.Terms)
 	switch before := state.Renewal.ValueInt64(); {
-	case plan.Renewal.ValueInt64() > before:
+	case plan.Renewal.ValueInt64() > before || memory.Raised && plan.Renewal.ValueInt64() == before:
 		return max(now+1, asked)
 	case memory.Due && !plan.RenewBefore.IsNull():
 		return now + 1

@@ -72,12 +72,12 @@ type inquired struct {
 }
 
 // inquire compares what is planned with what the state holds.
-func inquire(plan approvalModel, state *approvalModel, request nhi.Request, text string) inquired {
+func inquire(plan approvalModel, state *approvalModel, memory approvalMemory, request nhi.Request, text string) inquired {
 	asked := inquired{request: request, justification: plan.Justification.ValueString(), fresh: true, rewritten: true}
 	if state == nil {
 		return asked
 	}
-	asked.rewritten = !plan.Justification.Equal(state.Justification)
+	asked.rewritten = memory.Rewritten || !plan.Justification.Equal(state.Justification)
 	before, err := nhi.ParseRequest(ticketOf(state.Ticket).Text)
 	if err != nil {
 		return asked
@@ -116,7 +116,7 @@ func (s *session) risks(asked inquired) (refused, warned []policy.Finding) {
 
 // planRisks tells of risks in a request that is known. A request of an identity
 // that has ended asks for nothing.
-func (r *approvalResource) planRisks(plan approvalModel, state *approvalModel, b built, diags *diag.Diagnostics) {
+func (r *approvalResource) planRisks(plan approvalModel, state *approvalModel, memory approvalMemory, b built, diags *diag.Diagnostics) {
 	if !b.known || b.identityStatus != nhi.IdentityActive {
 		return
 	}
@@ -124,7 +124,7 @@ func (r *approvalResource) planRisks(plan approvalModel, state *approvalModel, b
 	if err != nil {
 		return // said where it is asked for
 	}
-	refused, warned := r.session.risks(inquire(plan, state, request, b.text))
+	refused, warned := r.session.risks(inquire(plan, state, memory, request, b.text))
 	for _, finding := range refused {
 		refuseRisk(diags, riskPath(request, finding.Target, finding.Field), finding)
 	}
@@ -135,11 +135,11 @@ func (r *approvalResource) planRisks(plan approvalModel, state *approvalModel, b
 
 // refuseRisks is planRisks at apply, where everything is known: nothing that is
 // refused is recorded.
-func (r *approvalResource) refuseRisks(plan approvalModel, state *approvalModel, b built, diags *diag.Diagnostics) {
+func (r *approvalResource) refuseRisks(plan approvalModel, state *approvalModel, memory approvalMemory, b built, diags *diag.Diagnostics) {
 	if b.identityStatus != nhi.IdentityActive {
 		return // its grants go, and nothing may stand in their way
 	}
-	refused, _ := r.session.risks(inquire(plan, state, b.request, b.text))
+	refused, _ := r.session.risks(inquire(plan, state, memory, b.request, b.text))
 	for _, finding := range refused {
 		refuseRisk(diags, riskPath(b.request, finding.Target, finding.Field), finding)
 	}
