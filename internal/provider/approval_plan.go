@@ -157,6 +157,9 @@ func (r *approvalResource) planAfresh(plan *approvalModel, b built, t ticket, me
 // that denies is an error on the attribute. So is an access that would be
 // active at once and is not known yet: a plan promises only what it can show.
 func (r *approvalResource) standing(plan approvalModel, b built, diags *diag.Diagnostics) string {
+	if b.ended() {
+		return standingOpen // it asks for nothing, and its grants go
+	}
 	assured := plan.OnPending.ValueString() == onPendingError
 	if r.session.engine.PolicyFile != "" && len(b.request.Access) > 0 {
 		document, err := r.session.engine.PolicyFromFile()
