@@ -26,29 +26,39 @@ func (i *inspection) reuse() {
 // at once.
 type Reuse struct {
 	mu    sync.Mutex
-	users map[string]nhi.IdentityID
+	users map[string]user
+}
+
+// user is who authenticates with something, and whether that is new or changed in
+// this run.
+type user struct {
+	identity nhi.IdentityID
+	fresh    bool
 }
 
 // Find returns a finding for each key and account that another identity of this
-// run uses, and remembers those of the request.
-func (r *Reuse) Find(request nhi.Request) []Finding {
+// run uses, and remembers those of the request. Fresh says whether the request is
+// new or changed; one says whether it is, or the other is: a run looks at them in
+// any order.
+func (r *Reuse) Find(request nhi.Request, fresh bool) (found []Finding, one bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.users == nil {
-		r.users = map[string]nhi.IdentityID{}
+		r.users = map[string]user{}
 	}
 	i := &inspection{RiskCheck: RiskCheck{Risk: nhi.RiskReuse}}
 	for _, key := range request.Access.Keys() {
 		for setting, what := range credentials(request.Access[key]) {
-			switch user, used := r.users[what]; {
-			case !used:
-				r.users[what] = request.Identity()
-			case user != request.Identity():
-				i.find(key, setting, "%s is used by %s too: whoever has the one has the other", what, user)
+			switch other, used := r.users[what]; {
+			case !used, other.identity == request.Identity():
+				r.users[what] = user{request.Identity(), fresh || other.fresh}
+			default:
+				one = one || fresh || other.fresh
+				i.find(key, setting, "%s is used by %s too: whoever has the one has the other", what, other.identity)
 			}
 		}
 	}
-	return i.found
+	return i.found, one
 }
 
 // credentials are what an access authenticates with that could be another's

@@ -250,7 +250,7 @@ func TestReuseInOneRun(t *testing.T) {
 		{"account of another", with(func(r *nhi.Request) { only(account)(r); other(r) }), 1},
 		{"no account", with(func(r *nhi.Request) { other(r) }), 0},
 	} {
-		found := reuse.Find(step.request)
+		found, _ := reuse.Find(step.request, true)
 		if len(found) != step.want {
 			t.Errorf("%s: %+v", step.name, found)
 		}
@@ -258,6 +258,30 @@ func TestReuseInOneRun(t *testing.T) {
 			if one.Risk != nhi.RiskReuse || one.Target != "db" || !strings.Contains(one.Reason, "production/payments/etl/orders-etl") {
 				t.Errorf("%s: %+v", step.name, one)
 			}
+		}
+	}
+}
+
+// Whichever of the two a run looks at first, the new one is refused; two that
+// stand are not.
+func TestReuseInAnyOrder(t *testing.T) {
+	t.Parallel()
+	key := only(shell("dump", keyOf("machine")))
+	stands, added := with(key), with(func(r *nhi.Request) { key(r); r.Approval = "production/payments/etl/reports:default" })
+	for name, c := range map[string]struct {
+		first, second       nhi.Request
+		firstNew, secondNew bool
+		want                bool
+	}{
+		"the new one first": {added, stands, true, false, true},
+		"the new one last":  {stands, added, false, true, true},
+		"none is new":       {stands, added, false, false, false},
+	} {
+		var reuse policy.Reuse
+		_, early := reuse.Find(c.first, c.firstNew)
+		found, fresh := reuse.Find(c.second, c.secondNew)
+		if early || len(found) != 1 || fresh != c.want {
+			t.Errorf("%s: %v, %+v, %v", name, early, found, fresh)
 		}
 	}
 }

@@ -110,7 +110,8 @@ func (s *session) risks(asked inquired) (refused, warned []policy.Finding) {
 	}
 	sort(policy.LeakFinding(policy.FieldJustification, asked.justification), document.Check(nhi.RiskLeakage).Level, asked.rewritten)
 	warned = append(warned, document.Unrotated(asked.before, asked.request)...)
-	sort(s.reuse.Find(asked.request), document.Check(nhi.RiskReuse).Level, asked.fresh)
+	reused, fresh := s.reuse.Find(asked.request, asked.fresh)
+	sort(reused, document.Check(nhi.RiskReuse).Level, fresh)
 	return refused, warned
 }
 
