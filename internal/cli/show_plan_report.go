@@ -56,7 +56,7 @@ func planHeading(document *policy.Document, all []sighted) string {
 
 // describeSighted writes one request of a plan; what needs nobody in one line.
 func (a *app) describeSighted(page *page, d *desk, one sighted) {
-	page.line("# %s", one.address)
+	page.line("# %s", visible(one.address)) // nobody has checked it: no line break in it may forge a line
 	switch {
 	case one.problem != nil:
 		page.marked("!", red, "nothing can be said of it: %s", one.problem)
