@@ -35,6 +35,9 @@ func CreateFile(path string, data []byte, mode fs.FileMode) error {
 	return Settle(staged, path)
 }
 
+// link is os.Link; tests take it away.
+var link = os.Link
+
 // Stage writes data to a new file beside path and returns its name, for Settle.
 func Stage(path string, data []byte, mode fs.FileMode) (name string, err error) {
 	file, err := os.CreateTemp(filepath.Dir(path), StagedPattern)
@@ -57,18 +60,20 @@ func Stage(path string, data []byte, mode fs.FileMode) (name string, err error) 
 // Settle gives the staged file its name: fs.ErrExist where that is taken, and
 // then the staged file is gone.
 func Settle(staged, path string) error {
-	err := os.Link(staged, path)
+	err := link(staged, path)
 	if err == nil || errors.Is(err, fs.ErrExist) {
 		if removed := os.Remove(staged); err == nil {
 			err = removed
 		}
 		return errors.Join(err, SyncFolder(filepath.Dir(path)))
 	}
-	// A file system without hard links.
-	if _, statErr := os.Lstat(path); !errors.Is(statErr, fs.ErrNotExist) {
-		return errors.Join(fs.ErrExist, os.Remove(staged))
+	// A file system without hard links: the name is taken first, so that of many
+	// one succeeds. A crash behind that leaves it taken, and empty.
+	taken, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return errors.Join(err, os.Remove(staged))
 	}
-	if err := os.Rename(staged, path); err != nil {
+	if err := errors.Join(taken.Close(), os.Rename(staged, path)); err != nil {
 		return errors.Join(err, os.Remove(staged))
 	}
 	return SyncFolder(filepath.Dir(path))
