@@ -23,15 +23,21 @@ var leaks = []struct {
 	{"a Stripe key", regexp.MustCompile(`\b[rs]k_live_[0-9A-Za-z]{16}`)},
 	{"a Google API key", regexp.MustCompile(`\bAIza[0-9A-Za-z_-]{35}`)},
 	{"a signed token (JWT)", regexp.MustCompile(`\beyJ[0-9A-Za-z_-]{10,}\.eyJ[0-9A-Za-z_-]{10,}\.[0-9A-Za-z_-]{10}`)},
-	{"a URL with a password", regexp.MustCompile(`\b[a-z][a-z0-9+.-]*://[^\s/:@]+:[^\s/@]+@`)},
+	{"a URL with a password", regexp.MustCompile(`\b[a-z][a-z0-9+.-]*://[^\s/:@]+:([^\s/@]+)@`)},
 }
+
+// stands is what people write in place of a secret: "***", $NAME, ${NAME}, <name>
+// and {{name}}.
+var stands = regexp.MustCompile(`^(\*+|\$\w+|\$?\{+[^{}]*\}+|<[^<>]*>)$`)
 
 // Leak says what kind of secret a text holds, as "a Vault token"; false where
 // it holds none that can be told from other words. It never returns the secret.
 func Leak(text string) (what string, leaked bool) {
 	for _, leak := range leaks {
-		if leak.form.MatchString(text) {
-			return leak.what, true
+		for _, found := range leak.form.FindAllStringSubmatch(text, -1) {
+			if !stands.MatchString(found[len(found)-1]) {
+				return leak.what, true
+			}
 		}
 	}
 	return "", false

@@ -39,6 +39,7 @@ func TestLeak(t *testing.T) {
 		"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIB2rmQbzayMfdzujjNYCKpjBn4A4+9ijsp18Jt8KQzYl", "BEGIN PUBLIC KEY", "ghp_short",
 		"see https://a.internal:8443 and mail ana@example.com", "glpat-", "moves from 10:00 to 12:00 @ office", "SHA256:" + some,
 		"tasks_live_" + some, // no word of its own
+		"moves postgres://etl:***@db/orders", "curl https://etl:$TOKEN@ci.internal/x", "https://etl:${TOKEN}@ci", "https://etl:<password>@ci", "https://etl:{{token}}@ci",
 	} {
 		if what, leaked := nhi.Leak(text); leaked {
 			t.Errorf("%q is taken for %s", text, what)
