@@ -12,6 +12,9 @@ import (
 // filepath.Glob. What is called so was left behind by a crash.
 const StagedPattern = ".nhi-new-*"
 
+// made is the mode of a staged file: its owner's alone.
+const made fs.FileMode = 0o600
+
 // WriteFile replaces the file at path, or makes it: a reader sees the old bytes
 // or the new ones.
 func WriteFile(path string, data []byte, mode fs.FileMode) error {
@@ -49,8 +52,11 @@ func Stage(path string, data []byte, mode fs.FileMode) (name string, err error) 
 			err = errors.Join(err, os.Remove(file.Name()))
 		}
 	}()
-	_, writeErr := file.Write(data)
-	err = errors.Join(writeErr, file.Chmod(mode), file.Sync())
+	_, err = file.Write(data)
+	if mode != made { // not every file system has modes
+		err = errors.Join(err, file.Chmod(mode))
+	}
+	err = errors.Join(err, file.Sync())
 	if err = errors.Join(err, file.Close()); err != nil {
 		return "", fmt.Errorf("write %s: %w", path, err)
 	}
@@ -69,7 +75,7 @@ func Settle(staged, path string) error {
 	}
 	// A file system without hard links: the name is taken first, so that of many
 	// one succeeds. A crash behind that leaves it taken, and empty.
-	taken, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	taken, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, made)
 	if err != nil {
 		return errors.Join(err, os.Remove(staged))
 	}
