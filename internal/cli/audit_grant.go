@@ -198,14 +198,9 @@ func (v *audit) evaluateAt(ctx context.Context, document *policy.Document, chain
 		return policy.Verdict{}, err
 	}
 	input := policy.Input{Request: request, Text: text, HashAt: chain.HashAt, Now: at.Time,
-		Keys: v.engine.IssuerKeys(ctx, document, chain), Suppose: true}
+		Asked: lifecycle.AskedIn(chain, text), Keys: v.engine.IssuerKeys(ctx, document, chain), Suppose: true}
 	for _, entry := range chain.Entries {
-		switch body := entry.Body.(type) {
-		case ledger.RequestBody:
-			if body.Text == text {
-				input.Asked = append(input.Asked, lifecycle.AskedOf(entry.Time, body))
-			}
-		case ledger.DecisionBody:
+		if body, ok := entry.Body.(ledger.DecisionBody); ok {
 			input.Decisions = append(input.Decisions, body.SignedDecision)
 		}
 	}

@@ -20,6 +20,9 @@ func (v *audit) proof(ctx context.Context, chain ledger.Chain, entry ledger.Entr
 	if err != nil {
 		return fmt.Errorf("the requester's proof: %w", err)
 	}
+	// What was good by the policy of its day is good: issuers change their keys and
+	// policies their audiences.
+	var untold, wrong error
 	for _, one := range slices.Backward(v.documents) {
 		issuer, known := one.document.Issuer(url)
 		if !known || issuer.Vault {
@@ -27,13 +30,20 @@ func (v *audit) proof(ctx context.Context, chain ledger.Chain, entry ledger.Entr
 		}
 		keys := v.engine.IssuerKeys(ctx, one.document, ledger.Chain{Name: chain.Name, Entries: []ledger.Entry{entry}})
 		switch err := issuer.Proves(policy.Asked{Proof: proof, At: entry.Time}, body.Text, keys); {
-		case errors.Is(err, workload.ErrUnknownKey):
-			v.note(chain.Name, entry.Seq, "the requester's proof cannot be checked any more: %s", err)
+		case err == nil:
 			return nil
-		case err != nil:
-			return fmt.Errorf("the requester's proof: %w", err)
+		case errors.Is(err, workload.ErrUnknownKey):
+			untold = err
+		case wrong == nil:
+			wrong = err
 		}
+	}
+	switch {
+	case untold != nil:
+		v.note(chain.Name, entry.Seq, "the requester's proof cannot be checked any more: %s", untold)
 		return nil
+	case wrong != nil:
+		return fmt.Errorf("the requester's proof: %w", wrong)
 	}
 	v.note(chain.Name, entry.Seq, "the requester's token is of %.80q, which was never an issuer of a policy here", url)
 	return nil

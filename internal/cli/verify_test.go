@@ -47,6 +47,21 @@ func TestVerifyIsContentWithAGoodRecord(t *testing.T) {
 	}
 }
 
+// Who asked without a proof, took it back, and asked again with one, is proven.
+func TestVerifyForgetsWhatWasTakenBack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	text, err := w.request(etl).Text()
+	must(t, err)
+	name := ledger.ApprovalChain(etl)
+	w.add(name, ledger.RequestBody{Text: text})
+	w.add(name, ledger.WithdrawalBody{Request: nhi.DigestOf(text)})
+	w.activate(w.approved(w.request(etl)))
+	if out := w.ok("verify"); !strings.Contains(out, "1 activation") {
+		t.Errorf("verify said %s", out)
+	}
+}
+
 // signedBy is a decision as nhi approve makes one, by anybody and on any head.
 func (w *world) signedBy(name, text string, head nhi.Head) nhi.SignedDecision {
 	w.t.Helper()

@@ -54,7 +54,7 @@ func TaintedBy(document *policy.Document, record Record, approval ledger.Chain, 
 			continue
 		}
 		_, confirmed := RecordedConfirmation(approval, nhi.DigestOf(text))
-		verdict := document.Evaluate(policy.Input{Confirmed: confirmed, Request: request, Text: text, Asked: askedIn(approval, text),
+		verdict := document.Evaluate(policy.Input{Confirmed: confirmed, Request: request, Text: text, Asked: AskedIn(approval, text),
 			Decisions: decisionsIn(approval), HashAt: approval.HashAt, Now: record.StartedAt, Keys: keys, Suppose: true})
 		if verdict.Status != policy.StatusApproved && !verdict.HeldBack() {
 			all = append(all, found...)

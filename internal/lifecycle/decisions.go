@@ -58,9 +58,9 @@ func decisionsIn(chain ledger.Chain) []nhi.SignedDecision {
 	return decisions
 }
 
-// askedIn returns every record of this very request since it was last taken
+// AskedIn returns every record of this very request since it was last taken
 // back: who asks again answers for all of it.
-func askedIn(chain ledger.Chain, text string) []policy.Asked {
+func AskedIn(chain ledger.Chain, text string) []policy.Asked {
 	var asked []policy.Asked
 	for _, entry := range chain.Entries {
 		switch body := entry.Body.(type) {

@@ -11,7 +11,7 @@ func (s *Standing) Input(request nhi.Request, text string) policy.Input {
 	return policy.Input{
 		Request:   request,
 		Text:      text,
-		Asked:     askedIn(chain, text),
+		Asked:     AskedIn(chain, text),
 		Decisions: append(decisionsIn(chain), s.fresh...),
 		HashAt:    chain.HashAt,
 		Now:       s.Now,

@@ -39,17 +39,19 @@ type proofs struct {
 // proof is what one source proved under one policy.
 type proof struct {
 	of policy.RunnerProof
-	at time.Time
+	at time.Time // by the ledger's time, when it began
+	// failed is when it turned out that nothing is proven, by the machine's clock:
+	// a service that is slow to fail must not be waited for at each request.
+	failed time.Time
 }
 
 // serves says whether the proof still stands.
 func (p proof) serves(now time.Time) bool {
-	longest := freshness
 	if p.of.Why != "" {
-		longest = pause
+		return time.Since(p.failed) < pause
 	}
 	age := now.Sub(p.at)
-	return !p.at.IsZero() && age >= 0 && age < longest
+	return !p.at.IsZero() && age >= 0 && age < freshness
 }
 
 // absence is why an issuer's keys could not be fetched, and when that was by
@@ -101,7 +103,7 @@ func (e *Engine) present(ctx context.Context, from source.Source, document *poli
 		}
 		e.proofs.mu.Lock()
 		defer e.proofs.mu.Unlock()
-		e.proofs.last[key] = proof{proven, now}
+		e.proofs.last[key] = proof{of: proven, at: now, failed: time.Now()}
 		return proven, nil
 	})
 	proven, _ := found.(policy.RunnerProof)

@@ -62,6 +62,31 @@ func TestAnIssuerThatIsAwayHoldsNothingUp(t *testing.T) {
 	}
 }
 
+// A source that is slow to fail is not asked again at each of the requests that
+// a run looks at: by the time that it failed, its answer must not be old.
+func TestASlowSourceHoldsNothingUp(t *testing.T) {
+	w, issuer := newMemoryWorld(t), testserver.Issuer(t)
+	w.policy(2, `approver "eve@example.com" {`, fmt.Sprintf("issuer %q {\n audiences = [\"nhi\"]\n}\n", issuer.URL())+`approver "eve@example.com" {`)
+	w.identify(w.three(), nhi.IdentityActive, time.Time{})
+	text, at := textOf(t, w.three()), w.clock()
+	t.Setenv("NHI_TEST_RUNNER", issuer.Token(map[string]any{"aud": "nhi", "iat": at.Unix(), "exp": at.Add(time.Hour).Unix()}))
+	var asked atomic.Int64
+	issuer.Fault(func(http.ResponseWriter, *http.Request) bool {
+		asked.Add(1)
+		w.pass(6 * time.Second) // it takes that long to fail
+		panic(http.ErrAbortHandler)
+	})
+	run := w.run(nil)
+	run.Runner = source.Source{Env: "NHI_TEST_RUNNER"}
+	for range 5 {
+		_, err := run.Standing(t.Context(), text)
+		must(t, err)
+	}
+	if n := asked.Load(); n != 1 {
+		t.Errorf("the issuer was asked %d times", n)
+	}
+}
+
 // chainOf is the approval's chain of a request.
 func (w *world) chainOf(text string) ledger.Chain {
 	w.t.Helper()

@@ -19,7 +19,8 @@ func (s *Standing) reviewed(record Record) {
 		if err != nil || record.usedAt == 0 {
 			return policy.ReviewState{}
 		}
-		return s.Policy.Review(s.Input(held, record.Text), policy.Activation{At: record.StartedAt, Block: policy.Block{
+		_, confirmed := RecordedConfirmation(s.chains[s.approval], record.Held)
+		return s.Policy.Review(s.Input(held, record.Text), policy.Activation{At: record.StartedAt, Confirmed: confirmed, Block: policy.Block{
 			Seq: record.usedAt, HashAt: record.chain.HashAt, Decisions: append(decisionsIn(record.chain), more...),
 		}})
 	}

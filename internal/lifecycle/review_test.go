@@ -90,6 +90,27 @@ func TestReviewKeepsAccess(t *testing.T) {
 	}
 }
 
+// Whoever confirmed the run that activated it approved it: they review nothing of
+// it, and neither does who asked by that run.
+func TestWhoConfirmedNeverReviews(t *testing.T) {
+	t.Parallel()
+	for who, want := range map[string]Status{"ana": Active, "ben": Ended} {
+		w := newMemoryWorld(t)
+		w.policy(2, `quorum "security" { count = 1 }`, "quorum \"security\" {\n count = 1\n run_confirmation = true\n}\nreview \"security\" {\n count = 1\n within = \"2h\"\n}",
+			`approver "ben@example.com" {`, "approver \"ben@example.com\" {\n account \"hall.example.com\" { ids = [\"user-ben\"] }")
+		text := w.ask(w.three())
+		h := &hall{account: "user-ben", request: nhi.DigestOf(text), at: w.clock()}
+		record, err := w.runIn(h).Activate(t.Context(), Ask{Text: text}, Record{})
+		must(t, err)
+		_, err = w.run(nil).RecordReview(t.Context(), record.Grant, w.reviews(who, text))
+		must(t, err)
+		w.pass(3 * time.Hour)
+		if view := w.look(text, record, true); view.Status != want {
+			t.Errorf("reviewed by %s: %s, want %s: %q", who, view.Status, want, view.Standing.Review.Reasons)
+		}
+	}
+}
+
 // A review of one activation is none of the next.
 func TestReviewIsOfOneActivation(t *testing.T) {
 	t.Parallel()

@@ -21,6 +21,9 @@ type Review struct {
 type Activation struct {
 	Block           // of the grant's chain: Seq is the number of the entry that it began with
 	At    time.Time // when it was activated
+	// Confirmed is what the record tells of the confirmation that it rests on; nil
+	// where it rests on none. It only ever keeps persons from reviewing.
+	Confirmed *Confirmed
 }
 
 // ReviewNeed is a review that is asked for, and who made it so far.
@@ -93,6 +96,7 @@ func (d *Document) Review(in Input, activation Activation) ReviewState {
 			e.askers[person] = true
 		}
 	}
+	e.behind(activation.Confirmed)
 	e.verdict.Reasons = nil // those are the quorum's
 	e.in.HashAt = activation.HashAt
 	for _, s := range e.signers(activation.Block, nhi.VerdictReview) {
@@ -101,6 +105,23 @@ func (d *Document) Review(in Input, activation Activation) ReviewState {
 	slices.Sort(state.By)
 	state.Reasons = e.verdict.Reasons
 	return state
+}
+
+// behind takes whoever confirmed the run that activated it, and whoever asked by
+// that run, for persons who review nothing of it.
+func (e *evaluation) behind(c *Confirmed) {
+	if c == nil {
+		return
+	}
+	accounts := []Account{c.Account}
+	for _, other := range c.Others {
+		accounts = append(accounts, other.Account)
+	}
+	for _, account := range accounts {
+		if person, known := e.document.mayHold(account); known {
+			e.askers[person.Name] = true
+		}
+	}
 }
 
 // AsksReview says whether a rule that decides the request asks for a review.

@@ -21,15 +21,21 @@ import (
 // channels opens the approval channels of the provider block. What is not known
 // yet, or cannot be opened, is left out with a warning: nobody's yes comes that
 // way, and nothing else fails.
-func (p *Provider) channels(block types.Object, diags *diag.Diagnostics) []*channel.Open {
-	var all []*channel.Open
+//
+// Later says that one of them may be there at apply: a plan must leave open what
+// it could decide.
+func (p *Provider) channels(block types.Object, diags *diag.Diagnostics) (all []*channel.Open, later bool) {
+	if block.IsUnknown() {
+		return nil, len(p.options.Channels) > 0
+	}
 	for _, kind := range p.options.Channels {
 		inner, ok := block.Attributes()[kind.Name].(types.Object)
-		if !ok || inner.IsNull() || inner.IsUnknown() {
+		if !ok || inner.IsNull() {
 			continue
 		}
 		values, unknowns := fieldValues(inner, kind.Settings)
-		if len(unknowns) > 0 {
+		if inner.IsUnknown() || len(unknowns) > 0 {
+			later = true
 			continue
 		}
 		open, errs := channel.NewOpen(kind, values, channel.Options{Getenv: os.Getenv})
@@ -40,7 +46,24 @@ func (p *Provider) channels(block types.Object, diags *diag.Diagnostics) []*chan
 		}
 		all = append(all, open)
 	}
-	return all
+	return all, later
+}
+
+// hears says whether the confirmation of the run that applies a plan may count.
+func (s *session) hears() bool { return s.later || len(s.engine.Hosts()) > 0 }
+
+// hosts are where a run could be confirmed, by what is known; all that the policy
+// knows, where apply will know more.
+func (s *session) hosts(document *policy.Document) []string {
+	hosts := s.engine.Hosts()
+	for _, approver := range document.Approvers {
+		for _, account := range approver.Accounts {
+			if s.later {
+				hosts = append(hosts, account.Host)
+			}
+		}
+	}
+	return hosts
 }
 
 // checkChannels wants every value of an approval channel to be good.
@@ -64,8 +87,7 @@ func (p *Provider) checkChannels(block types.Object, diags *diag.Diagnostics) {
 // confirmers are the persons of whom one could approve a new request by
 // confirming the run that asks for it, by the policy file.
 func (r *approvalResource) confirmers(request nhi.Request) []string {
-	hosts := r.session.engine.Hosts()
-	if len(hosts) == 0 || r.session.engine.PolicyFile == "" || r.session.requester.IsUnknown() {
+	if !r.session.hears() || r.session.engine.PolicyFile == "" || r.session.requester.IsUnknown() {
 		return nil
 	}
 	document, err := r.session.engine.PolicyFromFile()
@@ -73,7 +95,7 @@ func (r *approvalResource) confirmers(request nhi.Request) []string {
 		return nil
 	}
 	asker := r.session.asker(document)
-	return document.Confirmers(request, asker != "" || r.session.byToken(), asker, hosts)
+	return document.Confirmers(request, asker != "" || r.session.byToken(), asker, r.session.hosts(document))
 }
 
 // asker is the person of the policy who is proven to ask by a key; empty where
@@ -93,7 +115,7 @@ func (s *session) asker(document *policy.Document) string {
 // mayConfirm plans what only apply knows: one of these persons can give the
 // approval that is missing by confirming the run that applies this plan.
 func (r *approvalResource) mayConfirm(plan *approvalModel, t *ticket, request nhi.Request, names []string, diags *diag.Diagnostics) {
-	if len(names) == 0 || request.Approval == "" || t.Standing != standingOpen || t.Identity != nhi.IdentityActive || len(r.session.engine.Hosts()) == 0 {
+	if len(names) == 0 || request.Approval == "" || t.Standing != standingOpen || t.Identity != nhi.IdentityActive || !r.session.hears() {
 		return
 	}
 	t.May = true
@@ -101,9 +123,16 @@ func (r *approvalResource) mayConfirm(plan *approvalModel, t *ticket, request nh
 	plan.ApprovedBy, plan.Findings = types.ListUnknown(types.StringType), types.ListUnknown(types.StringType)
 	plan.Ticket = t.object()
 	diags.AddAttributeWarning(path.Root("status"), "Confirming this run can approve the access", fmt.Sprintf(
-		"%s asks for %s for %s, and one approval is missing. The confirmation of this run on %s counts as that, if it is by %s.\n"+
+		"%s asks for %s for %s, and one approval is missing. The confirmation of this run%s counts as that, if it is by %s.\n"+
 			"Then apply gives the access at once. Confirmed by anybody else, by who asked for the run, or automatically, it only records the request.",
-		request.Approval, asks(request, r.session.engine.Systems), nhi.FormatTTL(request.TTL), strings.Join(r.session.engine.Hosts(), " or "), anyOf(names)))
+		request.Approval, asks(request, r.session.engine.Systems), nhi.FormatTTL(request.TTL), r.session.onHosts(), anyOf(names)))
+}
+
+func (s *session) onHosts() string {
+	if hosts := s.engine.Hosts(); len(hosts) > 0 {
+		return " on " + strings.Join(hosts, " or ")
+	}
+	return ""
 }
 
 // anyOf writes "ana, ben or cyd".

@@ -116,6 +116,7 @@ func (r *approvalResource) planComputed(plan *approvalModel, state *approvalMode
 func (r *approvalResource) planUnknown(plan *approvalModel, held *ticket, t ticket) {
 	t.Standing = held.Standing
 	plan.Ticket = t.object()
+	r.leftOpen(plan, t)
 	plan.Status, plan.CoveredBy, plan.Request = types.StringUnknown(), types.StringUnknown(), types.StringUnknown()
 	unknown := types.ListUnknown(types.StringType)
 	plan.Required, plan.ApprovedBy, plan.Findings = unknown, unknown, unknown
@@ -131,10 +132,11 @@ func (r *approvalResource) planAfresh(plan *approvalModel, b built, t ticket, me
 	plan.Status = types.StringValue(string(policy.StatusPending))
 	if t.Standing == standingAssured {
 		plan.Status = types.StringValue(string(policy.StatusApproved))
-	} else if len(r.session.engine.Hosts()) > 0 {
+	} else if r.session.hears() {
 		plan.Findings = types.ListUnknown(types.StringType) // as the next read will find, see grantResource.found
 	}
 	if !b.known {
+		r.leftOpen(plan, t)
 		return
 	}
 	plan.Request = types.StringValue(string(t.Request))
@@ -150,6 +152,18 @@ func (r *approvalResource) planAfresh(plan *approvalModel, b built, t ticket, me
 		r.waiting(diags, b.request, needs, r.onlyApplyKnows(b.request), memory)
 		r.mayConfirm(plan, &t, b.request, r.confirmers(b.request), diags)
 	}
+}
+
+// leftOpen leaves open what the final plan of a request that is not known yet may
+// leave to apply, see mayConfirm. No confirmation is a yes to it: it is in no plan
+// that anybody saw.
+func (r *approvalResource) leftOpen(plan *approvalModel, t ticket) {
+	if !r.session.hears() || t.Standing == standingAssured {
+		return
+	}
+	t.May = true
+	plan.Ticket = t.object()
+	plan.Status, plan.ApprovedBy, plan.Findings = types.StringUnknown(), types.ListUnknown(types.StringType), types.ListUnknown(types.StringType)
 }
 
 // standing says whether the grant may be planned as active: where the policy

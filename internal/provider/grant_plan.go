@@ -2,6 +2,7 @@ package provider
 
 import (
 	"context"
+	"maps"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
@@ -50,7 +51,7 @@ func (r *grantResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanR
 	}
 	if state == nil {
 		plan.created(t, request, r.session.engine.Systems)
-		if len(r.session.engine.Hosts()) > 0 && plan.Status.ValueString() == string(lifecycle.Pending) {
+		if r.session.hears() && plan.Status.ValueString() == string(lifecycle.Pending) {
 			plan.Findings = types.ListUnknown(types.StringType) // see found
 		}
 		r.replacing(plan, &resp.Diagnostics)
@@ -162,6 +163,10 @@ func (m *grantModel) updated(state grantModel, memory grantMemory, t ticket, req
 		m.repairing(state, held, systems)
 	case open && !live && (t.May || !same || was == lifecycle.Pending):
 		m.attempting(request, systems)
+		if same && !m.alike(state) {
+			// It rests with the targets of what was in force before, see unchanged.
+			m.Targets = types.MapUnknown(types.ObjectType{AttrTypes: targetTypes})
+		}
 	case open && live && was == lifecycle.Active && state.ActiveRequest.ValueString() != string(t.Request):
 		m.widening()
 	case !live && was != lifecycle.Revoked || !live && !same:
@@ -170,6 +175,13 @@ func (m *grantModel) updated(state grantModel, memory grantMemory, t ticket, req
 		m.Status = types.StringValue(string(lifecycle.Active)) // what was approved is not wished any more
 		m.Findings = list(nil)
 	}
+}
+
+// alike says whether the targets are those of another state, whatever they hold.
+func (m *grantModel) alike(state grantModel) bool {
+	return maps.EqualFunc(targetsOf(m.Targets), targetsOf(state.Targets), func(a, b targetView) bool {
+		return a["system"].Equal(b["system"]) && a["principal"].Equal(b["principal"])
+	})
 }
 
 // ended says whether the wished request is covered by the one in force and

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/ledger"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/policy"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/signature"
@@ -272,4 +273,76 @@ func TestHCPGuideAsPrinted(t *testing.T) {
 		!strings.Contains(out, "it rests on the confirmation of run "+run.ID+" by ben@example.com") {
 		t.Errorf("got %s", out)
 	}
+}
+
+// A grant that was taken away while another request waited rests until that is
+// confirmed: a run that nobody's confirmation approves fails for no other.
+func TestHCPPendingAfterRemovalOfAnother(t *testing.T) {
+	t.Parallel()
+	h := newHosted(t, 1)
+	wants(t, h.run(rae, ana), 0, "active = true")
+	other := strings.Replace(externalAccess, "aws", "gcp", 1)
+	h.configure(other)
+	wants(t, h.run(ana, ana), 0, "active = true", "is no approval")
+	h.configure(other, `ttl     = "2160h"`, "ttl     = \"2160h\"\n  enabled = false")
+	wants(t, h.run(ana, ana), 0, "active = false")
+	h.configure(other)
+	wants(t, h.run(ana, ana), 0, "active = false", "is no approval")
+}
+
+// A setting of the channel that only apply knows changes nothing that a plan
+// has shown.
+func TestHCPSettingKnownAfterApply(t *testing.T) {
+	t.Parallel()
+	h := newHosted(t, 1)
+	h.configure(externalAccess, "      ca_cert_file = ", "      token        = terraform_data.token.output\n      ca_cert_file = ")
+	h.Write(t, "token.tf", "resource \"terraform_data\" \"token\" {\n  input = \""+h.api.Token+"\"\n}\n")
+	wants(t, h.run(rae, ana), 0)
+}
+
+// A run that only looks again at a request asks for nothing: who asked is as
+// proven as it was, whatever this run could prove.
+func TestHCPLookingAgainAsksNothing(t *testing.T) {
+	t.Parallel()
+	h := newHosted(t, 1)
+	wants(t, h.run(ana, ana), 0, "is no approval")
+	block := h.read("main.tf")
+	before, rest, _ := strings.Cut(block, "requester")
+	_, after, _ := strings.Cut(rest, "\n")
+	h.Write(t, "main.tf", before+after)
+	wants(t, h.run(ana, ana), 0, "is no approval")
+	asked := 0
+	for _, entry := range h.chain(ledger.ApprovalChain(h.etl)).Entries {
+		if entry.Body.Type() == (ledger.RequestBody{}).Type() {
+			asked++
+		}
+	}
+	if asked != 1 {
+		t.Errorf("it was asked for %d times", asked)
+	}
+}
+
+// An access that only apply knows was in nobody's plan: it is recorded, and no
+// confirmation is a yes to it.
+func TestHCPAccessKnownAfterApply(t *testing.T) {
+	t.Parallel()
+	h := newHosted(t, 1)
+	h.configure(externalAccess, `"read the export bucket"`, "terraform_data.bucket.output")
+	bucket := func(name string) {
+		h.Write(t, "bucket.tf", "resource \"terraform_data\" \"bucket\" {\n  input = \"read "+name+"\"\n}\n")
+	}
+	bucket("one")
+	wants(t, h.run(rae, ana), 0, "its plan does not ask for this request", "active = false")
+	bucket("two") // another one, of a request that stands
+	wants(t, h.run(rae, ana), 0, "its plan does not ask for this request", "active = false")
+	wants(t, h.run(rae, ana), 0, "active = true")
+}
+
+// Whether the identity is enabled is known after apply.
+func TestHCPIdentityKnownAfterApply(t *testing.T) {
+	t.Parallel()
+	h := newHosted(t, 1)
+	h.configure(externalAccess, `ttl     = "2160h"`, "ttl     = \"2160h\"\n  enabled = terraform_data.on.output")
+	h.Write(t, "on.tf", "resource \"terraform_data\" \"on\" {\n  input = true\n}\n")
+	wants(t, h.run(rae, ana), 0)
 }

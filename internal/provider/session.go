@@ -38,6 +38,7 @@ type session struct {
 	readOnly    bool
 	live        sync.Map // ids of grants that a read of this run found in force
 	reuse       policy.Reuse
+	later       bool // an approval channel may be known at apply, and is not now
 }
 
 // Configure implements provider.Provider. It never fails because of ledger,
@@ -62,7 +63,9 @@ func (p *Provider) Configure(ctx context.Context, req provider.ConfigureRequest,
 	if place.Kind.MachineClock {
 		machine = p.options.Now
 	}
+	channels, later := p.channels(model.Approvals, &resp.Diagnostics)
 	s := &session{
+		later:       later,
 		environment: model.Environment, scope: model.Scope,
 		requester: textAt(model.Requester, "ssh_key_file"),
 		readOnly:  model.ReadOnly.ValueBool() || readOnlyFromOutside(),
@@ -71,7 +74,7 @@ func (p *Provider) Configure(ctx context.Context, req provider.ConfigureRequest,
 			DecisionsDir: model.DecisionsDir.ValueString(), SpoolDir: p.spoolDir(), Pins: pins,
 			Systems: systems, MachineTime: machine, Clock: p.clock, Alive: p.options.Alive,
 			Runner: sourceOf(model.Runner), Requester: sourceOf(model.Requester),
-			Channels: p.channels(model.Approvals, &resp.Diagnostics),
+			Channels: channels,
 		}),
 	}
 	s.warn(&resp.Diagnostics)

@@ -82,7 +82,9 @@ func (r Run) Confirmation(host string, request nhi.Digest) (channel.Yes, error) 
 		Run:     r.ID, At: r.ConfirmedAt, URL: r.url(host), Unproven: r.unproven(),
 	}
 	if r.CreatedBy.ID != "" {
-		yes.Others = append(yes.Others, other(r.CreatedBy, "created the run"))
+		creator := other(r.CreatedBy, "created the run")
+		creator.Sole = r.Commit == nil // of an upload, nothing else tells who asked
+		yes.Others = append(yes.Others, creator)
 	}
 	if r.Commit != nil && r.Commit.By.ID != "" {
 		yes.Others = append(yes.Others, other(r.Commit.By, "pushed the commit"))

@@ -60,6 +60,10 @@ func TestWhatIsNotToldIsNoYes(t *testing.T) {
 			t.Errorf("%s: %+v", name, yes)
 		}
 	}
+	// Nothing but the account tells who asked by an upload: policy must know it.
+	if yes, err := good().Confirmation("app.terraform.io", request); err != nil || !yes.Others[0].Sole {
+		t.Errorf("who uploaded may be anybody: %+v %v", yes, err)
+	}
 	bare := good()
 	bare.CreatedBy.Service = nil
 	if yes, err := bare.Confirmation("app.terraform.io", request); err != nil || yes.Unproven == "" {

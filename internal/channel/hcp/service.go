@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -44,6 +45,9 @@ type service struct {
 	read   Run
 	failed error     // why it could not be read, where that took long
 	at     time.Time // when; zero for never
+	lostMu sync.Mutex
+	lost   error // why the issuer's keys could not be had, where that took long
+	lostAt time.Time
 }
 
 func newService(host, audience string, token nhi.Secret, trust *tls.Config, getenv func(string) string) *service {
@@ -72,7 +76,7 @@ func (s *service) identity(ctx context.Context, now time.Time) (Identity, error)
 	if raw == "" {
 		return Identity{}, errNoIdentity
 	}
-	token, err := s.keys.Verify(ctx, s.issuer, nhi.NewSecret(raw), now)
+	token, err := s.verify(ctx, nhi.NewSecret(raw), now)
 	if err != nil {
 		return Identity{}, fmt.Errorf("the run's identity token (%s): %w", identityVariable, err)
 	}
@@ -89,6 +93,25 @@ func (s *service) identity(ctx context.Context, now time.Time) (Identity, error)
 		return Identity{}, Run{Identity: identity}.isThis()
 	}
 	return identity, nil
+}
+
+// verify verifies an identity token. An issuer that was slow to fail is not waited
+// for again at once.
+func (s *service) verify(ctx context.Context, raw nhi.Secret, now time.Time) (workload.Token, error) {
+	s.lostMu.Lock()
+	lost, at := s.lost, s.lostAt
+	s.lostMu.Unlock()
+	if lost != nil && time.Since(at) < fresh {
+		return workload.Token{}, lost
+	}
+	began := time.Now()
+	token, err := s.keys.Verify(ctx, s.issuer, raw, now)
+	if errors.Is(err, nhi.ErrUnreachable) && time.Since(began) >= slow {
+		s.lostMu.Lock()
+		defer s.lostMu.Unlock()
+		s.lost, s.lostAt = err, time.Now()
+	}
+	return token, err
 }
 
 // run reads the run, or returns what was read of it a moment ago.
@@ -115,7 +138,7 @@ func (s *service) fetch(ctx context.Context, identity Identity) (Run, error) {
 	client, err := tfe.NewClient(&tfe.Config{Address: "https://" + s.host, BasePath: tfe.DefaultBasePath,
 		RegistryBasePath: tfe.DefaultRegistryPath, Token: s.token.Reveal(), HTTPClient: newHTTP(s.trust)})
 	if err != nil {
-		return Run{}, fmt.Errorf("%s cannot be asked about the run: %w", s.host, err)
+		return Run{}, fmt.Errorf("%s cannot be asked about the run: %s", s.host, strings.ReplaceAll(err.Error(), s.token.Reveal(), "***"))
 	}
 	run, err := reader{client}.run(ctx, identity.Run)
 	if err != nil {
@@ -132,6 +155,8 @@ func (s *service) unread(run string, err error) error {
 	case errors.Is(err, tfe.ErrResourceNotFound):
 		return fmt.Errorf("%s knows no run %s, or does not let this API token read it (404): it takes a token of a user or team with admin access to the workspace, and a run's own token cannot read runs", s.host, run)
 	default:
-		return fmt.Errorf("%s did not tell about run %s: %w", s.host, run, err)
+		// What answered may quote the request, and with it the token.
+		words := strings.ReplaceAll(err.Error(), s.token.Reveal(), "***")
+		return fmt.Errorf("%s did not tell about run %s: %s", s.host, run, words)
 	}
 }

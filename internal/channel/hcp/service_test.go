@@ -94,6 +94,32 @@ func (s *stage) nobody(words string) {
 	}
 }
 
+// What a gateway in between says of a request may quote it: the API token stays
+// out of every error, wherever it came from.
+func TestAnErrorNeverQuotesTheToken(t *testing.T) {
+	t.Parallel()
+	for _, from := range []string{"setting", "variable"} {
+		s := newStage(t)
+		if from == "variable" {
+			delete(s.values, "token")
+			s.env["TFE_TOKEN"] = s.api.Token
+		}
+		s.confirmed(s.ana)
+		s.Fault(func(w http.ResponseWriter, r *http.Request) bool {
+			if !strings.Contains(r.URL.Path, "/runs/") {
+				return false
+			}
+			w.Header().Set("Content-Type", "application/vnd.api+json")
+			w.WriteHeader(http.StatusForbidden)
+			_, _ = fmt.Fprintf(w, `{"errors":[{"status":"403","title":"refused","detail":%q}]}`, r.Header.Get("Authorization"))
+			return true
+		})
+		if _, err := s.ask(wished); err == nil || strings.Contains(err.Error(), s.api.Token) || !strings.Contains(err.Error(), "***") {
+			t.Errorf("%s: %v", from, err)
+		}
+	}
+}
+
 func TestWhoeverConfirmedTheRunSaysYes(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
@@ -109,7 +135,7 @@ func TestWhoeverConfirmedTheRunSaysYes(t *testing.T) {
 	if url := s.URL() + "/app/acme/workspaces/payments-etl/runs/" + run.ID; yes.URL != url {
 		t.Errorf("the URL is %s, want %s", yes.URL, url)
 	}
-	creator := channel.Other{Account: channel.Account{ID: s.rae.ID, Name: "rae", Host: s.Host()}, Role: "created the run"}
+	creator := channel.Other{Account: channel.Account{ID: s.rae.ID, Name: "rae", Host: s.Host()}, Role: "created the run", Sole: true}
 	if !slices.Equal(yes.Others, []channel.Other{creator}) {
 		t.Errorf("the others are %+v, want %+v", yes.Others, creator)
 	}

@@ -30,6 +30,10 @@ func trusted(file string) (*tls.Config, error) {
 	if file == "" {
 		return nil, nil //nolint:nilnil // this machine's own are meant
 	}
+	// A pipe would be waited for, and for ever.
+	if info, err := os.Stat(file); err != nil || !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%.200q is not a file that can be read: %w", file, nhi.ErrInvalid)
+	}
 	opened, err := os.Open(file)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", err, nhi.ErrInvalid)
@@ -80,6 +84,8 @@ func (b bounded) RoundTrip(request *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	// The library ends the whole program over a limit that it cannot use.
+	response.Header.Del("X-RateLimit-Limit")
 	most := int64(maxAnswer)
 	if !strings.HasPrefix(request.URL.Path, "/api/v2/") || strings.HasSuffix(request.URL.Path, "/json-output") {
 		most = maxPlan
