@@ -36,15 +36,7 @@ func (r *approvalResource) ask(ctx context.Context, plan, state *approvalModel, 
 	if r.refuseRisks(*plan, state, memory, built, diags); diags.HasError() {
 		return
 	}
-	// Who only looks again asks for nothing: a run that can prove less must not make
-	// what stands unproven.
-	stands := state != nil && !memory.Rewritten && ticketOf(plan.Ticket).May && ticketOf(state.Ticket).Request == nhi.DigestOf(built.text) && plan.Justification.Equal(state.Justification)
-	if stands {
-		err = r.session.engine.PublishPolicy(ctx)
-	} else {
-		err = r.recordRequest(ctx, built.text, plan.Justification.ValueString(), diags)
-	}
-	if err != nil {
+	if err := r.record(ctx, *plan, state, memory, built, diags); err != nil {
 		failure(diags, path.Root("access"), "Request not recorded", err)
 		return
 	}
@@ -86,6 +78,17 @@ func joinReasons(standing lifecycle.Standing) string {
 		return why[0]
 	}
 	return "no decision yet"
+}
+
+// record puts the request on record, where it asks for something. Who only looks
+// again at what stands asks for nothing: a run that can prove less must not make
+// it unproven.
+func (r *approvalResource) record(ctx context.Context, plan approvalModel, state *approvalModel, memory approvalMemory, built built, diags *diag.Diagnostics) error {
+	if state != nil && !memory.Rewritten && ticketOf(plan.Ticket).May && ticketOf(state.Ticket).Request == nhi.DigestOf(built.text) &&
+		plan.Justification.Equal(state.Justification) {
+		return r.session.engine.PublishPolicy(ctx)
+	}
+	return r.recordRequest(ctx, built.text, plan.Justification.ValueString(), diags)
 }
 
 // recordRequest signs the request as the requester, where one is set, and
