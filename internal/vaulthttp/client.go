@@ -6,8 +6,6 @@ package vaulthttp
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,12 +14,12 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"time"
 
 	"github.com/hashicorp/vault/api"
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/transport"
 )
 
 // Bounds of one request.
@@ -47,16 +45,9 @@ type Client struct {
 // New reads the file of authorities, where there is one, and nothing else.
 // Errors are about that file, and nhi.ErrInvalid.
 func New(at Address, token nhi.Secret, caFile string) (*Client, error) {
-	trust := &tls.Config{MinVersion: tls.VersionTLS12}
-	if caFile != "" {
-		pem, err := os.ReadFile(caFile)
-		if err != nil {
-			return nil, fmt.Errorf("%w: %w", err, nhi.ErrInvalid)
-		}
-		trust.RootCAs = x509.NewCertPool()
-		if !trust.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("%.200q holds no certificate: %w", caFile, nhi.ErrInvalid)
-		}
+	trust, err := transport.Trust(caFile)
+	if err != nil {
+		return nil, err
 	}
 	return &Client{at: at, token: token, http: &http.Client{
 		Transport: &http.Transport{ // without Proxy: no environment
@@ -66,7 +57,7 @@ func New(at Address, token nhi.Secret, caFile string) (*Client, error) {
 			MaxResponseHeaderBytes: 64 << 10,
 		},
 		// The token stays with the host that was approved.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		CheckRedirect: transport.NoRedirect,
 	}}, nil
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/channel"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/setting"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/transport"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/workload"
 )
 
@@ -64,7 +65,7 @@ func checkHostname(text string) error {
 }
 
 func open(s setting.Settings, options channel.Options) (channel.Channel, error) {
-	trust, err := trusted(s.Values[settingCACert].Text())
+	trust, err := transport.Trust(s.Values[settingCACert].Text())
 	if err != nil {
 		return nil, &setting.FieldError{Field: settingCACert, Err: err}
 	}

@@ -11,6 +11,8 @@ import (
 
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/smithy-go"
+
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/transport"
 )
 
 // The codes of S3 that this package acts on.
@@ -105,8 +107,8 @@ func (s *Store) explain(ctx context.Context, what string, err error) error {
 	var inner *url.Error
 	var garbled *smithy.DeserializationError
 	switch {
-	case errors.Is(err, errTooLong):
-		reason = errTooLong
+	case errors.Is(err, transport.ErrTooLong):
+		reason = transport.ErrTooLong
 	case errors.As(err, &inner):
 		reason = inner.Err
 	case errors.As(err, &garbled):

@@ -3,9 +3,7 @@ package s3
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"sync/atomic"
@@ -20,6 +18,7 @@ import (
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/setting"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/transport"
 )
 
 // Bounds of what one store does.
@@ -45,43 +44,14 @@ const (
 // environment. Answers are bounded.
 func newHTTPClient() *http.Client {
 	return &http.Client{
-		Transport: bounded{&http.Transport{
+		Transport: transport.Bounded{Most: transport.Always(maxAnswer), Transport: &http.Transport{
 			TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12}, TLSHandshakeTimeout: dialTimeout,
 			DialContext:     (&net.Dialer{Timeout: dialTimeout}).DialContext,
 			MaxConnsPerHost: maxConns, MaxIdleConnsPerHost: maxConns, IdleConnTimeout: 30 * time.Second,
 			ResponseHeaderTimeout: answerTimeout, MaxResponseHeaderBytes: maxHeaders, DisableCompression: true,
 		}},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		CheckRedirect: transport.NoRedirect,
 	}
-}
-
-// bounded ends every answer that is longer than maxAnswer with an error.
-type bounded struct{ *http.Transport }
-
-// RoundTrip implements http.RoundTripper.
-func (b bounded) RoundTrip(request *http.Request) (*http.Response, error) {
-	response, err := b.Transport.RoundTrip(request)
-	if err != nil {
-		return nil, err
-	}
-	response.Body = &boundedBody{ReadCloser: response.Body, left: maxAnswer}
-	return response, nil
-}
-
-type boundedBody struct {
-	io.ReadCloser
-	left int64
-}
-
-var errTooLong = errors.New("the answer is too long")
-
-// Read implements io.Reader.
-func (b *boundedBody) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
-	if b.left -= int64(n); b.left < 0 {
-		return 0, errTooLong
-	}
-	return n, err
 }
 
 // newClient returns a client for the place. Its options are written out, and

@@ -18,6 +18,7 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/ledger"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/transport"
 )
 
 // writerKey is the metadata of an object that says which call made it.
@@ -141,7 +142,7 @@ func (s *Store) Get(ctx context.Context, key string) ([]byte, error) {
 	case err != nil:
 		return nil, s.explain(ctx, "get "+name, err)
 	case len(value) > ledger.MaxEntry:
-		return nil, s.fault("get "+name, errTooLong.Error())
+		return nil, s.fault("get "+name, transport.ErrTooLong.Error())
 	}
 	return value, nil
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
+	"github.com/nhi-terraform/terraform-provider-nhi/internal/transport"
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/workload"
 )
 
@@ -33,43 +34,14 @@ func newClient(trust *tls.Config) *http.Client {
 	}
 	return &http.Client{
 		Timeout: fetchTimeout,
-		Transport: bounded{&http.Transport{ // without Proxy: no environment
+		Transport: transport.Bounded{Most: transport.Always(maxAnswer), Transport: &http.Transport{ // without Proxy: no environment
 			TLSClientConfig: trust, TLSHandshakeTimeout: dialTimeout, ForceAttemptHTTP2: true,
 			DialContext:         (&net.Dialer{Timeout: dialTimeout}).DialContext,
 			MaxIdleConnsPerHost: 2, IdleConnTimeout: 30 * time.Second,
 			ResponseHeaderTimeout: answerTimeout, MaxResponseHeaderBytes: maxHeaders,
 		}},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		CheckRedirect: transport.NoRedirect,
 	}
-}
-
-var errTooLong = errors.New("the answer is too long")
-
-// bounded ends every answer that is longer than maxAnswer with an error.
-type bounded struct{ *http.Transport }
-
-// RoundTrip implements http.RoundTripper.
-func (b bounded) RoundTrip(request *http.Request) (*http.Response, error) {
-	response, err := b.Transport.RoundTrip(request)
-	if err != nil {
-		return nil, err
-	}
-	response.Body = &boundedBody{ReadCloser: response.Body, left: maxAnswer}
-	return response, nil
-}
-
-type boundedBody struct {
-	io.ReadCloser
-	left int64
-}
-
-// Read implements io.Reader.
-func (b *boundedBody) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
-	if b.left -= int64(n); b.left < 0 {
-		return 0, errTooLong
-	}
-	return n, err
 }
 
 // Get returns the body of one answer to a bearer's request, under the bounds of
