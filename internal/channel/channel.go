@@ -36,6 +36,16 @@ type Kind struct {
 type Options struct {
 	// Getenv reads the environment of this process.
 	Getenv func(string) string
+	// learn tells the guard of a secret.
+	learn func(nhi.Secret)
+}
+
+// Secret reads a secret of the environment: what Getenv reads may stand in errors,
+// and this is taken out of them.
+func (o Options) Secret(name string) nhi.Secret {
+	secret := nhi.NewSecret(o.Getenv(name))
+	o.learn(secret)
+	return secret
 }
 
 // Channel is one service, ready to be asked.

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/nhi-terraform/terraform-provider-nhi/internal/nhi"
@@ -26,7 +28,32 @@ type Open struct {
 	Host     string
 	inner    Channel
 	deadline time.Duration
-	secrets  []nhi.Secret
+	secrets  *secrets
+}
+
+// secrets are those that no error may hold. They are known before whoever could
+// quote them is asked.
+type secrets struct {
+	mu  sync.Mutex
+	all []nhi.Secret
+}
+
+func (s *secrets) learn(secret nhi.Secret) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !secret.IsZero() && !slices.ContainsFunc(s.all, secret.Equal) {
+		s.all = append(s.all, secret)
+	}
+}
+
+// strip takes them out of words.
+func (s *secrets) strip(words string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, secret := range s.all {
+		words = strings.ReplaceAll(words, secret.Reveal(), "***")
+	}
+	return words
 }
 
 // NewOpen checks settings and opens a channel behind its guard. Errors are
@@ -34,7 +61,8 @@ type Open struct {
 //
 // The guard gives every question a deadline, also where the channel ignores its
 // context, turns a panic into an error, refuses an answer that is incomplete, too
-// long or no plain text, and takes every secret of the settings out of errors.
+// long or no plain text, and takes every secret of the settings and of the
+// environment (Options.Secret) out of errors.
 func NewOpen(kind Kind, values nhi.Values, options Options) (*Open, []error) {
 	complete, wrong := setting.Complete(kind.Settings, values)
 	errs := make([]error, 0, len(wrong))
@@ -49,15 +77,16 @@ func NewOpen(kind Kind, values nhi.Values, options Options) (*Open, []error) {
 	if err != nil {
 		return nil, []error{fmt.Errorf("approvals %s: %w", kind.Name, err)}
 	}
+	known := &secrets{}
+	for _, secret := range settings.Secrets {
+		known.learn(secret)
+	}
+	options.learn = known.learn
 	inner, err := kind.Open(settings, options)
 	if err != nil {
 		return nil, []error{fmt.Errorf("approvals %s: %w", kind.Name, err)}
 	}
-	o := &Open{Kind: kind.Name, Host: host, inner: inner, deadline: DefaultDeadline}
-	for _, secret := range settings.Secrets {
-		o.secrets = append(o.secrets, secret)
-	}
-	return o, nil
+	return &Open{Kind: kind.Name, Host: host, inner: inner, deadline: DefaultDeadline, secrets: known}, nil
 }
 
 // Within returns the channel with another deadline.
@@ -130,12 +159,7 @@ func (o *Open) complete(yes *Yes) error {
 
 // nobody makes an error out of a reason, in plain words, without secrets.
 func (o *Open) nobody(err error) error {
-	words := strings.TrimSuffix(err.Error(), ": "+ErrNobody.Error())
-	for _, secret := range o.secrets {
-		if open := secret.Reveal(); open != "" {
-			words = strings.ReplaceAll(words, open, "***")
-		}
-	}
+	words := o.secrets.strip(strings.TrimSuffix(err.Error(), ": "+ErrNobody.Error()))
 	if len(words) > maxWords {
 		words = words[:maxWords]
 	}

@@ -71,11 +71,11 @@ func open(s setting.Settings, options channel.Options) (channel.Channel, error) 
 	}
 	token := s.Secrets[settingToken]
 	if token.Reveal() == "" {
-		token = nhi.NewSecret(options.Getenv(tokenVariable))
+		token = options.Secret(tokenVariable)
 	}
 	if err := workload.CheckAudience(s.Values[settingAudience].Text()); err != nil {
 		return nil, &setting.FieldError{Field: settingAudience, Err: err}
 	}
 	host := s.Values[settingHostname].Text()
-	return newService(host, s.Values[settingAudience].Text(), token, trust, options.Getenv), nil
+	return newService(host, s.Values[settingAudience].Text(), token, trust, options), nil
 }

@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -39,7 +38,7 @@ type service struct {
 	keys   *discovery.Discovery
 	token  nhi.Secret
 	trust  *tls.Config
-	getenv func(string) string
+	from   channel.Options
 
 	mu     sync.Mutex
 	read   Run
@@ -50,10 +49,10 @@ type service struct {
 	lostAt time.Time
 }
 
-func newService(host, audience string, token nhi.Secret, trust *tls.Config, getenv func(string) string) *service {
+func newService(host, audience string, token nhi.Secret, trust *tls.Config, from channel.Options) *service {
 	return &service{
 		host: host, issuer: workload.Issuer{URL: "https://" + host, Audiences: []string{audience}},
-		keys: discovery.New(trust), token: token, trust: trust, getenv: getenv,
+		keys: discovery.New(trust), token: token, trust: trust, from: from,
 	}
 }
 
@@ -72,11 +71,11 @@ func (s *service) Ask(ctx context.Context, question channel.Question) (channel.Y
 
 // identity verifies the identity token of the run that this process is part of.
 func (s *service) identity(ctx context.Context, now time.Time) (Identity, error) {
-	raw := s.getenv(identityVariable)
-	if raw == "" {
+	raw := s.from.Secret(identityVariable)
+	if raw.IsZero() {
 		return Identity{}, errNoIdentity
 	}
-	token, err := s.verify(ctx, nhi.NewSecret(raw), now)
+	token, err := s.verify(ctx, raw, now)
 	if err != nil {
 		return Identity{}, fmt.Errorf("the run's identity token (%s): %w", identityVariable, err)
 	}
@@ -84,7 +83,7 @@ func (s *service) identity(ctx context.Context, now time.Time) (Identity, error)
 		Run: token.Claims["terraform_run_id"], Phase: token.Claims["terraform_run_phase"], Workspace: token.Claims["terraform_workspace_id"],
 		Organization: token.Claims["terraform_organization_name"], WorkspaceName: token.Claims["terraform_workspace_name"],
 	}
-	switch told := s.getenv(runVariable); {
+	switch told := s.from.Getenv(runVariable); {
 	case identity.Run == "" || identity.Workspace == "" || identity.Phase == "":
 		return Identity{}, errors.New("the run's identity token does not name its run, workspace and phase")
 	case told != "" && told != identity.Run:
@@ -138,7 +137,7 @@ func (s *service) fetch(ctx context.Context, identity Identity) (Run, error) {
 	client, err := tfe.NewClient(&tfe.Config{Address: "https://" + s.host, BasePath: tfe.DefaultBasePath,
 		RegistryBasePath: tfe.DefaultRegistryPath, Token: s.token.Reveal(), HTTPClient: newHTTP(s.trust)})
 	if err != nil {
-		return Run{}, fmt.Errorf("%s cannot be asked about the run: %s", s.host, strings.ReplaceAll(err.Error(), s.token.Reveal(), "***"))
+		return Run{}, fmt.Errorf("%s cannot be asked about the run: %w", s.host, err)
 	}
 	run, err := reader{client}.run(ctx, identity.Run)
 	if err != nil {
@@ -155,8 +154,6 @@ func (s *service) unread(run string, err error) error {
 	case errors.Is(err, tfe.ErrResourceNotFound):
 		return fmt.Errorf("%s knows no run %s, or does not let this API token read it (404): it takes a token of a user or team with admin access to the workspace, and a run's own token cannot read runs", s.host, run)
 	default:
-		// What answered may quote the request, and with it the token.
-		words := strings.ReplaceAll(err.Error(), s.token.Reveal(), "***")
-		return fmt.Errorf("%s did not tell about run %s: %s", s.host, run, words)
+		return fmt.Errorf("%s did not tell about run %s: %w", s.host, run, err)
 	}
 }
